@@ -1,0 +1,125 @@
+import type { ClaimedJob, LeasePolicy, NewJob } from '../../kernel/ports/job-store.js';
+import type { JobKeep } from '../../kernel/job/retention.js';
+import type { JobStatus } from '../../kernel/job/states.js';
+import type {
+  JobMeta,
+  LogEntry,
+  Progress,
+  StoredError,
+  StoredJob,
+  TimelineEntry,
+} from '../../kernel/job/stored-job.js';
+import type { OrderedSet, Placed } from './ordered-set.js';
+
+const NONE: readonly never[] = [];
+
+/** One job and its place. `k1` and `k2` are its keys in the one set that holds it. */
+export class MemoryJob implements Placed {
+  k1 = 0;
+  k2 = 0;
+  set: OrderedSet<MemoryJob> | undefined;
+
+  readonly id: string;
+  readonly name: string;
+  readonly data: string | undefined;
+  readonly meta: JobMeta;
+  readonly keep: JobKeep | undefined;
+  status: JobStatus = 'waiting';
+  priority: number;
+  /** Its turn among jobs of the same rank. */
+  ord = 0;
+  /** Its rank on the queue: the priority where the queue orders by it. */
+  rank = 0;
+  attempt = 0;
+  stalledCount = 0;
+  /** Stands at its stall cap: runs only alone. */
+  suspect = false;
+  fence = 0;
+  /** The fence of the last outcome that counted. */
+  settledFence = 0;
+  owner: string | undefined;
+  policy: LeasePolicy | undefined;
+  runAt: number;
+  startedAt: number | undefined;
+  finishedAt: number | undefined;
+  result: string | undefined;
+  error: StoredError | undefined;
+  reason: string | undefined;
+  progress: Progress | undefined;
+  logs: LogEntry[] | undefined;
+  timeline: TimelineEntry[] | undefined;
+  unknownNameSince: number | undefined;
+  retriedFromId: string | undefined;
+  retriedById: string | undefined;
+
+  constructor(
+    input: NewJob,
+    readonly createdAt: number,
+    runAt: number,
+  ) {
+    this.id = input.id;
+    this.name = input.name;
+    this.data = input.data;
+    this.meta = input.meta;
+    this.keep = input.keep;
+    this.priority = input.priority;
+    this.runAt = runAt;
+  }
+
+  note(entry: TimelineEntry, max: number): void {
+    this.timeline ??= [];
+    this.timeline.push(entry);
+    if (this.timeline.length > max) this.timeline.splice(0, this.timeline.length - max);
+  }
+
+  log(entries: readonly LogEntry[], max: number): void {
+    this.logs ??= [];
+    this.logs.push(...entries);
+    if (this.logs.length > max) this.logs.splice(0, this.logs.length - max);
+  }
+
+  toClaimed(): ClaimedJob {
+    return {
+      id: this.id,
+      name: this.name,
+      data: this.data,
+      meta: this.meta,
+      priority: this.priority,
+      fence: this.fence,
+      attempt: this.attempt,
+      stalledCount: this.stalledCount,
+      createdAt: this.createdAt,
+      runAt: this.runAt,
+      progress: this.progress,
+      unknownNameSince: this.unknownNameSince,
+    };
+  }
+
+  toStored(queue: string): StoredJob {
+    return {
+      queue,
+      id: this.id,
+      name: this.name,
+      status: this.status,
+      data: this.data,
+      meta: this.meta,
+      priority: this.priority,
+      attempt: this.attempt,
+      stalledCount: this.stalledCount,
+      fence: this.fence,
+      owner: this.owner,
+      createdAt: this.createdAt,
+      runAt: this.runAt,
+      startedAt: this.startedAt,
+      finishedAt: this.finishedAt,
+      result: this.result,
+      error: this.error,
+      reason: this.reason,
+      progress: this.progress,
+      logs: this.logs ? [...this.logs] : NONE,
+      timeline: this.timeline ? [...this.timeline] : NONE,
+      retriedFromId: this.retriedFromId,
+      retriedById: this.retriedById,
+    };
+  }
+}

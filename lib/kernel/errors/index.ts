@@ -1,0 +1,16 @@
+export { OqronError } from './oqron-error.js';
+export {
+  InvalidOptionsError,
+  InvalidPayloadError,
+  ModuleNotAvailableError,
+  PayloadTooLargeError,
+} from './input-errors.js';
+export { JobTimeoutError, LeaseLostError, NonRetryableError, ReleaseError, RetryLaterError } from './job-errors.js';
+export {
+  CallRefusedError,
+  StoreFullError,
+  StoreUnreachableError,
+  StrategyMismatchError,
+  UnknownOutcomeError,
+} from './store-errors.js';
+export { EngineStateError } from './engine-errors.js';

@@ -1,0 +1,93 @@
+import type { BackoffOptions } from './backoff.js';
+import type { JobStatus } from './states.js';
+
+/** How attempts of a job run, as far as somebody said so. Unset values stay unset. */
+export interface AttemptOptions {
+  /** Total runs; 1 = no retry. */
+  readonly attempts?: number;
+  readonly backoff?: BackoffOptions;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * What travels with a job and no store looks into: plain JSON data, written once.
+ */
+export interface JobMeta {
+  /** What the job itself asks for. */
+  readonly job?: AttemptOptions;
+  /** What its producer's definition asks for; a consumer's definition comes before it. */
+  readonly producer?: AttemptOptions;
+  readonly correlationId?: string;
+  readonly tags?: readonly string[];
+  readonly triggeredBy?: string;
+  readonly parentId?: string;
+}
+
+/** How far a running job has come. @publicApi */
+export interface Progress {
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly label?: string;
+  /** What the handler passed when it was not a label; plain JSON data. */
+  readonly detail?: unknown;
+}
+
+/** @publicApi */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** One line of a job's log. @publicApi */
+export interface LogEntry {
+  /** When the handler wrote it (ms, the worker's wall clock). */
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly meta?: unknown;
+}
+
+/** An error as the record keeps it: cut to size, safe for every store. @publicApi */
+export interface StoredError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
+}
+
+/**
+ * What happened to a job besides the ordinary course (which the timestamps tell).
+ * @publicApi
+ */
+export interface TimelineEntry {
+  readonly at: number;
+  readonly event: 'attempt-failed' | 'stalled' | 'released' | 'promoted' | 'rescheduled';
+  readonly attempt?: number;
+  readonly detail?: string;
+}
+
+/** A job as a store returns it: payload and result still encoded. */
+export interface StoredJob {
+  readonly queue: string;
+  readonly id: string;
+  readonly name: string;
+  readonly status: JobStatus;
+  readonly data?: string;
+  readonly meta: JobMeta;
+  readonly priority: number;
+  readonly attempt: number;
+  readonly stalledCount: number;
+  /** 0 before the first claim. */
+  readonly fence: number;
+  readonly owner?: string;
+  readonly createdAt: number;
+  readonly runAt: number;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly result?: string;
+  readonly error?: StoredError;
+  /** Why it was cancelled, or why it is held. */
+  readonly reason?: string;
+  readonly progress?: Progress;
+  readonly logs: readonly LogEntry[];
+  readonly timeline: readonly TimelineEntry[];
+  readonly retriedFromId?: string;
+  readonly retriedById?: string;
+}

@@ -1,0 +1,24 @@
+import type { JobStore } from './job-store.js';
+import type { Signals } from './signals.js';
+
+/**
+ * A store with its signals, as the engine gets it from a backend's factory.
+ */
+export interface Backend {
+  readonly store: JobStore;
+  readonly signals: Signals;
+  /** Connects and checks the server. Throws when the mode cannot work. */
+  open(): Promise<void>;
+  /** Closes what `open` opened. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a backend may keep of one job's history. */
+export interface HistoryLimits {
+  /** Log lines per job; the oldest go first. */
+  readonly maxJobLogs: number;
+  /** Timeline entries per job; the oldest go first. */
+  readonly maxTimelineEntries: number;
+}
+
+export const DEFAULT_HISTORY_LIMITS: HistoryLimits = { maxJobLogs: 200, maxTimelineEntries: 50 };

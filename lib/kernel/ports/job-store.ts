@@ -1,0 +1,312 @@
+import type { ConsumerKeep, JobKeep } from '../job/retention.js';
+import type { JobStatus, QueueStrategy } from '../job/states.js';
+import type { JobMeta, LogEntry, Progress, StoredError } from '../job/stored-job.js';
+import type { JobAdmin } from './job-admin.js';
+
+/**
+ * The port that every backend implements: **every job transition is one atomic operation, and one operation carries
+ * many jobs.**
+ *
+ * A job's wide data is written once; its state is which narrow set holds it. The sets have the same names in every
+ * backend: `ready`, `delayed`, `blocked` (waiting for parents), `held` (added while its queue was disabled with
+ * `hold`), `leased`, `done`; `suspended` is reserved. A transition moves a narrow entry from one set to another.
+ *
+ * Rules. The conformance kit checks 2 to 9 on every backend.
+ *
+ * 1. **One transition, one script or statement.** Batches, claims and replies are cut at 1 000 items or 1 MiB.
+ * 2. **Store time** decides leases, delays, promotion and finish times. Callers send durations; an absolute instant
+ *    only where the user gave one. Every operation takes `{ now }` as its last parameter, which only tests set.
+ * 3. **Fencing.** Each claim gives the job a new fence, `max(last known fence of the queue + 1, store time in us)`,
+ *    which grows over all incarnations of an id. Settle, extend and annotate name `(queue, id, fence)`; a stale owner
+ *    changes nothing, ever.
+ * 4. **Safe resend.** For each (client, queue) the store keeps one compact reply per call for 60 s while
+ *    `n > acked`, written in the same transition. A resend gets that reply (for a claim, payloads are read again and
+ *    leases that no longer hold are left out); `n <= acked` is refused with `CallRefusedError`.
+ * 5. **Order.** `rank` is the priority on a `priority` queue and 0 elsewhere; `ord` is a growing number given anew on
+ *    add, due, promote, retry and from the second stall on, and kept on release without delay, on the first stall and
+ *    on a changed priority. Due jobs are promoted only by claim, before it picks, in order of (runAt, ord). Claim
+ *    takes the smallest (rank, ord); `lifo` the largest ord.
+ * 6. **Bounded work.** No operation scans all jobs of a queue; claim cost does not grow with finished jobs.
+ * 7. **One `onTerminal`.** Completed, failed, cancelled, stalled past the cap: one internal routine applies
+ *    retention, updates counters and releases what waits.
+ * 8. **Payloads are opaque strings.** They come back byte for byte.
+ * 9. **Wake-ups are hints.** Every transition into `ready` hints one idle process per job.
+ * 10. **Version skew.** A process that meets newer data refuses with `SCHEMA_TOO_NEW`.
+ * 11. **Store full.** Enqueue answers `StoreFullError`; settles and heartbeats of running jobs still pass.
+ *
+ * A backend that cannot reach its server throws `StoreUnreachableError` and does not resend: the caller does, with
+ * the same {@link CallId}.
+ * @publicApi
+ */
+export interface JobStore {
+  readonly capabilities: Capabilities;
+
+  /**
+   * Adds jobs to one queue. Each group is all or nothing; groups are independent. An id that exists in the queue is
+   * not added again: the answer names the job that stands, with `created: false`.
+   */
+  enqueue(
+    call: CallId,
+    queue: string,
+    groups: readonly (readonly NewJob[])[],
+    opts?: StoreOptions,
+  ): Promise<EnqueueResult[][]>;
+
+  /**
+   * Hands out jobs of one or many queues. Per queue: expired leases are reaped, due jobs promoted, then up to `count`
+   * jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue.
+   */
+  claim(requests: readonly ClaimRequest[], opts?: StoreOptions): Promise<ClaimReply[]>;
+
+  /**
+   * Ends leases of one queue and, in the same round trip, claims for the slots they free. A claim that finds nothing
+   * or is refused never undoes the settles.
+   */
+  settle(call: CallId, request: SettleRequest, opts?: StoreOptions): Promise<SettleReply>;
+
+  /**
+   * Renews leases, counted from store time. It carries no CallId: it is idempotent by itself, so a resend is simply
+   * answered anew.
+   */
+  extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]>;
+
+  /** Writes progress and logs of running jobs. A note with a stale fence is dropped; no note changes a state. */
+  annotate(notes: readonly JobNote[], opts?: StoreOptions): Promise<void>;
+
+  /**
+   * Takes back expired leases and applies retention by age, at most `limit` of each. Without `queues` it walks all
+   * of them. Call it again while it returns `limit` jobs.
+   */
+  sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweptJob[]>;
+
+  /** Reads, and the rare transitions that people ask for. */
+  readonly admin: JobAdmin;
+}
+
+/** What a backend can promise. @publicApi */
+export interface Capabilities {
+  /** Short name for messages and health, for instance `memory`. */
+  readonly backend: string;
+  /** Enqueue inside a user's database transaction. */
+  readonly transactions: boolean;
+  /** False where a stale owner can only be detected, not refused. */
+  readonly fenced: boolean;
+  /** What an acknowledged job survives: the end of this process, of the server, of the power. `none` = nothing. */
+  readonly durability: 'none' | 'process' | 'server' | 'power' | 'unknown';
+}
+
+/** Last parameter of every operation. @publicApi */
+export interface StoreOptions {
+  /** Store time in ms for this call. Only tests set it. */
+  readonly now?: number;
+}
+
+/**
+ * Names one call so that a resend is recognised. Numbers are counted per client and queue from 1.
+ * @publicApi
+ */
+export interface CallId {
+  /** The calling process incarnation; never used again after a restart. */
+  readonly client: string;
+  readonly n: number;
+  /** Every call up to this number has been answered: its stored reply may be dropped. */
+  readonly acked: number;
+}
+
+/** A job to add. Everything but `data` is small. @publicApi */
+export interface NewJob {
+  readonly id: string;
+  /** True when the caller chose the id: only such ids can collide. */
+  readonly idGiven: boolean;
+  readonly name: string;
+  /** Encoded payload; absent = `undefined`. */
+  readonly data?: string;
+  readonly meta: JobMeta;
+  /** 0 (served first) to 2 097 152. */
+  readonly priority: number;
+  /** Not before this many ms of store time from now; 0 = at once. */
+  readonly delayMs: number;
+  /** Absolute instant (ms) where the user gave one; wins over `delayMs`. */
+  readonly runAt?: number;
+  readonly keep?: JobKeep;
+}
+
+/** A job to add to a queue in the transition that ends another one. @publicApi */
+export interface ThenJob {
+  readonly queue: string;
+  readonly job: NewJob;
+}
+
+/** @publicApi */
+export interface EnqueueResult {
+  readonly id: string;
+  /** False when a job with this id was there already; its payload stays as it was. */
+  readonly created: boolean;
+  /** The state of the job that stands. */
+  readonly status: JobStatus;
+  /** Store time (ms) at which the job that stands was added. */
+  readonly createdAt: number;
+  /** When it may run (ms, store time). */
+  readonly runAt: number;
+}
+
+/**
+ * What a sweeper must know of the consumer's definition to judge an expired lease. The store keeps each distinct
+ * policy once; a lease refers to it by `key`.
+ * @publicApi
+ */
+export interface LeasePolicy {
+  /** Equal keys mean equal policies. */
+  readonly key: string;
+  /** `true`: run the job again after a crash. `false`: fail it with reason `crashed`. */
+  readonly guaranteedWorker: boolean;
+  /** Crashes that a job may survive; one more and it fails. */
+  readonly maxStalledCount: number;
+  /** Delay of the second and later stalls (exponential from the second on, without jitter). */
+  readonly stallBackoff: { readonly delayMs: number; readonly maxDelayMs: number };
+  readonly keep: ConsumerKeep;
+}
+
+/** @publicApi */
+export interface ClaimRequest {
+  readonly call: CallId;
+  readonly queue: string;
+  /** At most this many jobs, and at most 1 000. */
+  readonly count: number;
+  readonly leaseMs: number;
+  /** The claiming process: recorded on the job, and the address for wake-up hints. */
+  readonly owner: string;
+  readonly policy: LeasePolicy;
+  /**
+   * The process runs nothing else: it may be given one suspect (a job that stands at its stall cap), and then gets
+   * nothing beside it.
+   */
+  readonly alone?: boolean;
+}
+
+/** @publicApi */
+export interface ClaimReply {
+  readonly queue: string;
+  /** Store time of the claim (ms). */
+  readonly now: number;
+  readonly jobs: ClaimedJob[];
+  /** Until the next delayed job is due or the next lease expires; absent when there is neither. */
+  readonly nextDueMs?: number;
+  readonly paused: boolean;
+  /** The queue asks to be left alone for this long (rates, limits). */
+  readonly retryAfterMs?: number;
+  /** Jobs at their stall cap that wait for a process which runs nothing else. */
+  readonly suspects: number;
+  /** What reaping did on the way. */
+  readonly swept: SweptJob[];
+}
+
+/** @publicApi */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly name: string;
+  readonly data?: string;
+  readonly meta: JobMeta;
+  readonly priority: number;
+  readonly fence: number;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly stalledCount: number;
+  readonly createdAt: number;
+  /** When it became runnable (ms, store time). */
+  readonly runAt: number;
+  readonly progress?: Progress;
+  /** Store time of the first of the releases in a row for an unknown job name. */
+  readonly unknownNameSince?: number;
+}
+
+/** Names a lease: the fence says which one. @publicApi */
+export interface LeaseRef {
+  readonly queue: string;
+  readonly id: string;
+  readonly fence: number;
+  readonly leaseMs: number;
+}
+
+/**
+ * `kept`: renewed. `lost`: no longer this owner's. `cancelled`: the job was cancelled under this owner.
+ * `busy`: could not be judged now, ask again.
+ * @publicApi
+ */
+export type ExtendVerdict = 'kept' | 'lost' | 'cancelled' | 'busy';
+
+/** Progress and logs of one running job, coalesced. @publicApi */
+export interface JobNote {
+  readonly queue: string;
+  readonly id: string;
+  readonly fence: number;
+  readonly progress?: Progress;
+  readonly logs?: readonly LogEntry[];
+}
+
+/** @publicApi */
+export interface SettleRequest {
+  readonly queue: string;
+  readonly outcomes: readonly Outcome[];
+  /** Claims for the same queue in the same round trip; its `call` is ignored, the settle's counts. */
+  readonly claim?: Omit<ClaimRequest, 'call' | 'queue'>;
+}
+
+/** How an attempt ended. @publicApi */
+export type Outcome = {
+  readonly id: string;
+  readonly fence: number;
+  readonly note?: Omit<JobNote, 'queue' | 'id' | 'fence'>;
+} & (
+  | { readonly kind: 'complete'; readonly result?: string; readonly then?: readonly ThenJob[] }
+  | { readonly kind: 'fail'; readonly error: StoredError; readonly then?: readonly ThenJob[] }
+  | { readonly kind: 'retry'; readonly error: StoredError; readonly delayMs: number }
+  /** Handed back with the attempt refunded; without delay it keeps its place. */
+  | { readonly kind: 'release'; readonly delayMs: number; readonly reason: ReleaseReason }
+);
+
+/** @publicApi */
+export type ReleaseReason = 'shutdown' | 'released' | 'unknown-name' | 'prefetch' | 'rate-limit' | 'condition';
+
+/**
+ * `settled`: done now. `already`: this very fence had settled the job before. `lost`: not this owner's any more, or
+ * cancelled; nothing changed.
+ * @publicApi
+ */
+export type SettleVerdict = 'settled' | 'already' | 'lost';
+
+/** @publicApi */
+export interface SettleReply {
+  /** Store time (ms): the finish time of what settled. */
+  readonly now: number;
+  /** One per outcome, in order. */
+  readonly verdicts: SettleVerdict[];
+  readonly claim?: ClaimReply;
+}
+
+/** @publicApi */
+export interface SweepRequest {
+  readonly queues?: readonly string[];
+  readonly limit: number;
+}
+
+/** What became of a job whose lease had expired. @publicApi */
+export interface SweptJob {
+  readonly queue: string;
+  readonly id: string;
+  /** The fence that expired. */
+  readonly fence: number;
+  /** Who held it. */
+  readonly owner: string;
+  /** `stalled`: waits again. `failed`: over its cap, or `guaranteedWorker: false`. */
+  readonly to: 'stalled' | 'failed';
+  readonly stalledCount: number;
+  readonly error?: StoredError;
+}
+
+/** How the queue is recorded in the store. @publicApi */
+export interface QueueRecord {
+  readonly name: string;
+  readonly strategy: QueueStrategy;
+  readonly paused: boolean;
+}
