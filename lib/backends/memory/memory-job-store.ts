@@ -29,7 +29,7 @@ import type { MemorySignals } from './memory-signals.js';
 interface ClaimRecord {
   readonly fences: readonly number[];
   readonly ids: readonly string[];
-  readonly reply: ClaimReply;
+  readonly rest: Omit<ClaimReply, 'jobs'>;
 }
 
 /**
@@ -102,8 +102,9 @@ export class MemoryJobStore implements JobStore {
         request.call,
         now,
         () => {
-          const record = this.#claim(queue, request, now);
-          return { record, reply: record.reply };
+          const claimed = this.#claim(queue, request, now);
+          this.#hint(queue, now);
+          return claimed;
         },
         (record) => this.#claimAgain(queue, record),
       );
@@ -125,7 +126,10 @@ export class MemoryJobStore implements JobStore {
         });
         const claim = request.claim ? this.#claim(queue, request.claim, now) : undefined;
         this.#hint(queue, now);
-        return { record: { now, verdicts, claim }, reply: { now, verdicts, claim: claim?.reply } };
+        return {
+          record: { now, verdicts, claim: claim?.record },
+          reply: { now, verdicts, claim: claim?.reply },
+        };
       },
       (record: { now: number; verdicts: SettleReply['verdicts']; claim: ClaimRecord | undefined }) => ({
         now: record.now,
@@ -178,34 +182,33 @@ export class MemoryJobStore implements JobStore {
     }
   }
 
-  #claim(queue: MemoryQueue, request: Omit<ClaimRequest, 'call' | 'queue'>, now: number): ClaimRecord {
+  #claim(queue: MemoryQueue, request: Omit<ClaimRequest, 'call' | 'queue'>, now: number): { record: ClaimRecord; reply: ClaimReply } {
     const swept = queue.reap(now, MAX_BATCH_ITEMS);
     const taken = queue.paused ? [] : queue.claim(request, now);
     // The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
     if (taken.length >= request.count) this.signals.markBusy(queue.name, request.owner);
     else this.signals.markIdle(queue.name, request.owner, now);
     queue.readied = Math.max(0, queue.readied - taken.length);
+    const rest = {
+      queue: queue.name,
+      now,
+      nextDueMs: queue.nextDueMs(now),
+      paused: queue.paused,
+      suspects: queue.suspects.size,
+      swept,
+    };
     return {
-      ids: taken.map((job) => job.id),
-      fences: taken.map((job) => job.fence),
-      reply: {
-        queue: queue.name,
-        now,
-        jobs: taken.map((job) => job.toClaimed()),
-        nextDueMs: queue.nextDueMs(now),
-        paused: queue.paused,
-        suspects: queue.suspects.size,
-        swept,
-      },
+      record: { ids: taken.map((job) => job.id), fences: taken.map((job) => job.fence), rest },
+      reply: { ...rest, jobs: taken.map((job) => job.toClaimed()) },
     };
   }
 
   /** The reply of a claim that is sent again: payloads are read anew, leases that no longer hold are left out. */
-  #claimAgain(queue: MemoryQueue, { ids, fences, reply }: ClaimRecord): ClaimReply {
+  #claimAgain(queue: MemoryQueue, { ids, fences, rest }: ClaimRecord): ClaimReply {
     const holds = (job: MemoryJob | undefined, fence: number | undefined): job is MemoryJob =>
       job !== undefined && job.set === queue.leased && job.fence === fence;
     const jobs = ids.map((id) => queue.jobs.get(id)).filter((job, i): job is MemoryJob => holds(job, fences[i]));
-    return { ...reply, jobs: jobs.map((job) => job.toClaimed()) };
+    return { ...rest, jobs: jobs.map((job) => job.toClaimed()) };
   }
 
   #hint(queue: MemoryQueue, now: number): void {

@@ -6,7 +6,9 @@ export {
   PayloadTooLargeError,
 } from './input-errors.js';
 export { JobTimeoutError, LeaseLostError, NonRetryableError, ReleaseError, RetryLaterError } from './job-errors.js';
+export { JobAbortedError, type AbortKind } from './abort-reason.js';
 export {
+  BatchRejectedError,
   CallRefusedError,
   StoreFullError,
   StoreUnreachableError,

@@ -67,3 +67,14 @@ export class StrategyMismatchError extends OqronError {
     );
   }
 }
+
+/**
+ * The server refused what a batch carries, and nothing of it was written. The caller halves the batch until only the
+ * bad item is left, so that it fails alone.
+ * @publicApi
+ */
+export class BatchRejectedError extends OqronError {
+  constructor(where: string, options?: { cause?: unknown }) {
+    super('BATCH_REJECTED', `${where}: the store refused the data; nothing was written`, options);
+  }
+}

@@ -1,0 +1,108 @@
+import type { JobStatus } from './job/states.js';
+import type { Progress, StoredError } from './job/stored-job.js';
+import type { Logger } from './ports/logger.js';
+
+/** What every job event carries. @publicApi */
+export interface JobEvent {
+  readonly queue: string;
+  readonly id: string;
+  readonly name: string;
+  readonly attempt: number;
+}
+
+/**
+ * The engine's events. Each terminal event is emitted once, in the process that made the transition, after the store
+ * confirmed it.
+ * @publicApi
+ */
+export interface EngineEvents {
+  'job:added': { readonly queue: string; readonly id: string; readonly name: string; readonly status: JobStatus };
+  'job:start': JobEvent;
+  'job:progress': JobEvent & { readonly progress: Progress };
+  'job:success': JobEvent & { readonly result: unknown; readonly durationMs: number };
+  'job:fail': JobEvent & { readonly error: StoredError; readonly durationMs?: number };
+  'job:retry': JobEvent & { readonly error: StoredError; readonly delayMs: number };
+  'job:released': JobEvent & { readonly reason: string; readonly delayMs: number };
+  'job:stalled': { readonly queue: string; readonly id: string; readonly owner: string; readonly stalledCount: number };
+  'job:cancelled': { readonly queue: string; readonly id: string; readonly reason?: string };
+  'worker:lost-lease': JobEvent;
+  'queue:paused': { readonly queue: string };
+  'queue:resumed': { readonly queue: string };
+  'system:ready': { readonly owner: string };
+  'system:stop': { readonly owner: string };
+  /** Something went wrong in the background; the engine goes on. */
+  error: { readonly where: string; readonly error: unknown };
+}
+
+/** @publicApi */
+export type EngineEventName = keyof EngineEvents;
+
+/** @publicApi */
+export type EngineListener<K extends EngineEventName> = (event: EngineEvents[K]) => unknown;
+
+/**
+ * A typed emitter whose listeners cannot hurt the engine: what they throw or reject with is logged and changes
+ * nothing. An `error` event without a listener is logged, never thrown.
+ * @publicApi
+ */
+export class EventBus {
+  readonly #listeners = new Map<EngineEventName, Set<(event: never) => unknown>>();
+
+  constructor(private readonly logger: Logger) {}
+
+  /** Calls `listener` for each `event`; answers a function that ends it. */
+  on<K extends EngineEventName>(event: K, listener: EngineListener<K>): () => void {
+    let listeners = this.#listeners.get(event);
+    if (!listeners) this.#listeners.set(event, (listeners = new Set()));
+    listeners.add(listener);
+    return () => this.off(event, listener);
+  }
+
+  /** Like {@link on}, for the next event only. */
+  once<K extends EngineEventName>(event: K, listener: EngineListener<K>): () => void {
+    const off = this.on(event, (payload) => {
+      off();
+      return listener(payload);
+    });
+    return off;
+  }
+
+  off<K extends EngineEventName>(event: K, listener: EngineListener<K>): void {
+    this.#listeners.get(event)?.delete(listener);
+  }
+
+  /** True when somebody listens; spares building events that nobody wants. */
+  has(event: EngineEventName): boolean {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
+  }
+
+  emit<K extends EngineEventName>(event: K, payload: EngineEvents[K]): void {
+    const listeners = this.#listeners.get(event);
+    if (!listeners) return;
+    for (const listener of listeners) {
+      guard(
+        () => (listener as EngineListener<K>)(payload),
+        (error) => this.logger.error(`a listener of "${event}" threw`, { error: String(error) }),
+      );
+    }
+  }
+
+  /** Reports a failure in the background: one log line and the `error` event. */
+  report(where: string, error: unknown, context?: Record<string, unknown>): void {
+    this.logger.error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
+      ...context,
+      ...(error instanceof Error && error.stack ? { stack: error.stack } : {}),
+    });
+    this.emit('error', { where, error });
+  }
+}
+
+/** Runs foreign code; whatever it throws or rejects with goes to `onError`. */
+export function guard(run: () => unknown, onError: (error: unknown) => void): void {
+  try {
+    const answer = run();
+    if (answer instanceof Promise) answer.catch(onError);
+  } catch (error) {
+    onError(error);
+  }
+}

@@ -1,0 +1,201 @@
+import { MAX_TEXT_CHARS } from '../job/limits.js';
+import type { LogLevel, Progress } from '../job/stored-job.js';
+import { safeText } from '../job/text.js';
+import type { Clock } from '../ports/clock.js';
+import type { JobRun } from './job-run.js';
+
+/** Bytes of JSON that a log line's `meta` or a progress object may have; more is replaced by a remark. */
+const MAX_DETAIL_CHARS = 8 * 1024;
+
+/** `ctx.log('info', 'text')`, `ctx.log.info('text')`. @publicApi */
+export interface JobLog {
+  (level: LogLevel, message: string, meta?: unknown): void;
+  debug(message: string, meta?: unknown): void;
+  info(message: string, meta?: unknown): void;
+  warn(message: string, meta?: unknown): void;
+  error(message: string, meta?: unknown): void;
+}
+
+/** What a context needs from the engine. */
+export interface ContextHost {
+  readonly clock: Clock;
+  readonly project: string;
+  readonly environment: string;
+  /** Progress or logs of this run wait to be written. */
+  noted(run: JobRun): void;
+  progressed(run: JobRun, progress: Progress): void;
+}
+
+/**
+ * What a handler gets.
+ *
+ * @example
+ * async function encode(ctx: JobContext<{ file: string }>) {
+ *   for (const [i, chunk] of chunks.entries()) {
+ *     if (ctx.signal.aborted) return;
+ *     await encodeChunk(chunk);
+ *     ctx.progress(((i + 1) / chunks.length) * 100, 'encoding');
+ *   }
+ * }
+ * @publicApi
+ */
+export class JobContext<T = unknown> {
+  readonly #run: JobRun;
+  readonly #host: ContextHost;
+  #log: JobLog | undefined;
+
+  constructor(
+    run: JobRun,
+    host: ContextHost,
+    /** The job's payload. */
+    readonly data: T,
+    /** Total runs that this job may have. */
+    readonly maxAttempts: number,
+    readonly timeoutMs: number | undefined,
+  ) {
+    this.#run = run;
+    this.#host = host;
+  }
+
+  get id(): string {
+    return this.#run.job.id;
+  }
+
+  get name(): string {
+    return this.#run.job.name;
+  }
+
+  get queueName(): string {
+    return this.#run.spec.queue;
+  }
+
+  /** 1 on the first run. */
+  get attempt(): number {
+    return this.#run.job.attempt;
+  }
+
+  /**
+   * The number of this lease. It grows with every claim of a job, so a resource that remembers the highest one it
+   * saw can refuse a worker that was frozen and came back.
+   */
+  get fence(): number {
+    return this.#run.job.fence;
+  }
+
+  get priority(): number {
+    return this.#run.job.priority;
+  }
+
+  /** When the job was added (ms, store time). */
+  get createdAt(): number {
+    return this.#run.job.createdAt;
+  }
+
+  /** Milliseconds since this attempt started. */
+  get duration(): number {
+    return this.#host.clock.monotonic() - this.#run.startedAt;
+  }
+
+  get project(): string {
+    return this.#host.project;
+  }
+
+  get environment(): string {
+    return this.#host.environment;
+  }
+
+  get correlationId(): string | undefined {
+    return this.#run.job.meta.correlationId;
+  }
+
+  /** Fires when the handler should stop; `signal.reason.kind` says why. Made on first read. */
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#run.aborted;
+  }
+
+  /** Milliseconds until this attempt times out, or `undefined` without a timeout. */
+  get remainingMs(): number | undefined {
+    return this.timeoutMs === undefined ? undefined : Math.max(0, this.timeoutMs - this.duration);
+  }
+
+  /** When this attempt times out (ms, this process's wall clock), or `undefined` without a timeout. */
+  get deadline(): number | undefined {
+    const left = this.remainingMs;
+    return left === undefined ? undefined : this.#host.clock.now() + left;
+  }
+
+  /**
+   * Says how far the job has come. `percent` is clamped to 0..100; the second argument is a label or a plain object.
+   * Writes are collected; a progress never overwrites a final state.
+   */
+  progress(percent: number, labelOrDetail?: string | object): void {
+    const run = this.#run;
+    if (run.closed) return;
+    const value = Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0;
+    const progress: Progress =
+      typeof labelOrDetail === 'string'
+        ? { percent: value, label: safeText(labelOrDetail, MAX_TEXT_CHARS) }
+        : { percent: value, ...(labelOrDetail === undefined ? {} : { detail: plain(labelOrDetail) }) };
+    run.progress = progress;
+    run.pendingProgress = progress;
+    this.#host.noted(run);
+    this.#host.progressed(run, progress);
+  }
+
+  /** The last progress, also of an attempt before this one. */
+  getProgress(): Progress | undefined {
+    return this.#run.progress;
+  }
+
+  /** Writes a line to the job's log. */
+  get log(): JobLog {
+    return (this.#log ??= this.#makeLog());
+  }
+
+  /**
+   * Gives the job up: whether the handler then returns or throws, the job fails without another attempt.
+   */
+  discard(reason?: string): void {
+    this.#run.discarded = { reason: reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS) };
+  }
+
+  #makeLog(): JobLog {
+    const write = (level: LogLevel, message: string, meta?: unknown): void => {
+      const run = this.#run;
+      if (run.closed) return;
+      run.addLog({
+        at: this.#host.clock.now(),
+        level,
+        message: safeText(String(message), MAX_TEXT_CHARS),
+        ...(meta === undefined ? {} : { meta: plain(meta) }),
+      });
+      this.#host.noted(run);
+    };
+    return Object.assign(write, {
+      debug: (message: string, meta?: unknown) => write('debug', message, meta),
+      info: (message: string, meta?: unknown) => write('info', message, meta),
+      warn: (message: string, meta?: unknown) => write('warn', message, meta),
+      error: (message: string, meta?: unknown) => write('error', message, meta),
+    });
+  }
+}
+
+/**
+ * A copy as plain JSON data, so that the caller may go on changing the object. What cannot be carried becomes a
+ * remark: a log line must never fail a job.
+ */
+function plain(value: unknown): unknown {
+  try {
+    const text = JSON.stringify(value);
+    if (text === undefined) return `(${typeof value})`;
+    return text.length > MAX_DETAIL_CHARS
+      ? `(${text.length} characters, too long to keep)`
+      : (JSON.parse(text) as unknown);
+  } catch (error) {
+    return `(not JSON: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unknown'})`;
+  }
+}

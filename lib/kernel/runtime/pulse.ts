@@ -1,0 +1,107 @@
+import type { EventBus } from '../events.js';
+import type { Clock, Random, Timer } from '../ports/clock.js';
+import type { SignalMessage, Signals } from '../ports/signals.js';
+import type { LeaseKeeper } from './lease-keeper.js';
+import type { WorkerLoop } from './worker-loop.js';
+
+/** A process asks itself this often whether its channel works (ms). */
+const NONCE_EVERY_MS = 5_000;
+/** Longest sleep of an idle consumer while the channel is proven (ms). */
+const PROVEN_FLOOR_MS = 10_000;
+
+interface PulseHost {
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventBus;
+  readonly signals: Signals;
+  readonly keeper: LeaseKeeper;
+}
+
+/**
+ * Listens to the process's own channel: wakes loops, delivers cancels, and proves by a nonce sent to itself that the
+ * channel works. Unproven, idle consumers look for work at their own short floor instead.
+ */
+export class Pulse {
+  readonly #loops = new Map<string, WorkerLoop>();
+  #unlisten: (() => Promise<void>) | undefined;
+  #timer: Timer | undefined;
+  #nonce: string | undefined;
+  #proven = false;
+
+  constructor(private readonly host: PulseHost) {}
+
+  /** How long an idle consumer may sleep now (ms). */
+  floor(pollIntervalMs: number): number {
+    return this.#proven ? Math.max(pollIntervalMs, PROVEN_FLOOR_MS) : pollIntervalMs;
+  }
+
+  get proven(): boolean {
+    return this.#proven;
+  }
+
+  attach(loop: WorkerLoop): void {
+    this.#loops.set(loop.queue, loop);
+  }
+
+  detach(loop: WorkerLoop): void {
+    if (this.#loops.get(loop.queue) === loop) this.#loops.delete(loop.queue);
+  }
+
+  async start(): Promise<void> {
+    const { signals, owner } = this.host;
+    this.#unlisten = await signals.listen(
+      owner,
+      (message) => this.#receive(message),
+      () => this.#gap(),
+    );
+    this.#beat();
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const unlisten = this.#unlisten;
+    this.#unlisten = undefined;
+    this.#proven = false;
+    await unlisten?.();
+  }
+
+  #receive(message: SignalMessage): void {
+    switch (message.kind) {
+      case 'wake': {
+        const taken = this.#loops.get(message.queue)?.wake() ?? false;
+        if (!taken) this.#try('Signals.passOn', this.host.signals.passOn(message.queue, this.host.owner));
+        return;
+      }
+      case 'cancel':
+        this.host.keeper.drop(message.queue, message.id, message.fence, 'cancelled', message.reason);
+        return;
+      case 'nonce':
+        if (message.nonce === this.#nonce) {
+          this.#nonce = undefined;
+          this.#proven = true;
+        }
+        return;
+    }
+  }
+
+  /** Messages may have been missed: every queue is looked at once. */
+  #gap(): void {
+    this.#proven = false;
+    for (const loop of this.#loops.values()) loop.wake();
+  }
+
+  #beat(): void {
+    // The nonce before this one did not come back: until one does, everybody polls.
+    if (this.#nonce !== undefined && this.#proven) this.#gap();
+    const nonce = (this.#nonce = this.host.random.next().toString(36).slice(2));
+    this.#try('Signals.send', this.host.signals.send(this.host.owner, { kind: 'nonce', nonce }));
+    this.#timer = this.host.clock.timer(NONCE_EVERY_MS, () => this.#beat());
+    this.#timer.unref();
+  }
+
+  #try(where: string, sent: Promise<void>): void {
+    sent.catch((error: unknown) => this.host.events.report(where, error));
+  }
+}

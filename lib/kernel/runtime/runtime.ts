@@ -1,0 +1,30 @@
+import type { EventBus } from '../events.js';
+import type { Clock, Random } from '../ports/clock.js';
+import type { JobStore } from '../ports/job-store.js';
+import type { Logger } from '../ports/logger.js';
+import type { Signals } from '../ports/signals.js';
+import type { CallLane } from './call-lane.js';
+import type { LeaseKeeper } from './lease-keeper.js';
+import type { NoteWriter } from './note-writer.js';
+import type { SoloGate } from './solo-gate.js';
+
+/** What the loops of one engine share. */
+export interface Runtime {
+  /** This process incarnation: owner of its leases, address of its wake-ups. */
+  readonly owner: string;
+  readonly project: string;
+  readonly environment: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly events: EventBus;
+  readonly store: JobStore;
+  readonly signals: Signals;
+  readonly keeper: LeaseKeeper;
+  readonly notes: NoteWriter;
+  readonly solo: SoloGate;
+  /** The lane for calls to this queue. */
+  lane(queue: string): CallLane;
+  /** Longest sleep of an idle consumer now (ms): its own floor, more while the wake-up channel is proven. */
+  pollFloor(pollIntervalMs: number): number;
+}

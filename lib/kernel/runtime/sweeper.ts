@@ -1,0 +1,73 @@
+import { MAX_BATCH_ITEMS } from '../job/limits.js';
+import type { Timer } from '../ports/clock.js';
+import { Reporter } from './reporter.js';
+import type { Runtime } from './runtime.js';
+import type { WorkerLoop } from './worker-loop.js';
+
+/** Queues whose consumers have had no reason to claim for this long are swept (ms, jittered). */
+const OWN_EVERY_MS = 5_000;
+/** Every registered queue is swept this often by any process (ms). */
+const ALL_EVERY_MS = 60_000;
+/** Full pages that one sweep takes at most; the rest waits for the next. */
+const MAX_PAGES = 20;
+
+/**
+ * Takes back the leases of dead processes where no claim does: claims reap on the way, but a queue whose slots are all
+ * taken is not claimed from. Any process may sweep; no leader is needed.
+ */
+export class Sweeper {
+  #timer: Timer | undefined;
+  #allAt: number;
+  #stopped = true;
+  readonly #reporter: Reporter;
+
+  constructor(
+    private readonly rt: Runtime,
+    private readonly loops: () => Iterable<WorkerLoop>,
+  ) {
+    this.#reporter = new Reporter(rt);
+    this.#allAt = rt.clock.monotonic() + ALL_EVERY_MS * (0.5 + rt.random.next() / 2);
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** One pass; the loop around it only decides when. */
+  async runOnce(): Promise<void> {
+    const now = this.rt.clock.monotonic();
+    if (now >= this.#allAt) {
+      this.#allAt = now + ALL_EVERY_MS * (0.75 + this.rt.random.next() / 2);
+      await this.#sweep(undefined);
+      return;
+    }
+    const unclaimed: string[] = [];
+    for (const loop of this.loops()) if (now - loop.lastClaimAt >= OWN_EVERY_MS) unclaimed.push(loop.queue);
+    if (unclaimed.length > 0) await this.#sweep(unclaimed);
+  }
+
+  async #sweep(queues: readonly string[] | undefined): Promise<void> {
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const swept = await this.rt.store.sweep({ ...(queues ? { queues } : {}), limit: MAX_BATCH_ITEMS });
+      const specs = new Map([...this.loops()].map((loop) => [loop.queue, loop.spec]));
+      for (const job of swept) this.#reporter.swept(job, specs.get(job.queue));
+      if (swept.length < MAX_BATCH_ITEMS) return;
+    }
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#timer = this.rt.clock.timer(OWN_EVERY_MS * (0.75 + this.rt.random.next() / 2), () => {
+      this.runOnce()
+        .catch((error: unknown) => this.rt.events.report('Sweeper.runOnce', error))
+        .finally(() => this.#arm());
+    });
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,269 @@
+import { UnknownOutcomeError } from '../errors/index.js';
+import { MAX_BATCH_ITEMS } from '../job/limits.js';
+import type { Timer } from '../ports/clock.js';
+import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
+import type { Ending } from './attempt.js';
+import type { ConsumerSpec } from './consumer.js';
+import { JobRun } from './job-run.js';
+import { JobRunner, type RunnerHost } from './job-runner.js';
+import { localDeadline } from './lease-keeper.js';
+import { Reporter } from './reporter.js';
+import type { Runtime } from './runtime.js';
+import type { Claimer } from './solo-gate.js';
+
+/** Calls of one loop that may be under way at once: while one is answered, the next is on its way. */
+const MAX_CALLS = 2;
+/** Sleep after a claim that failed (ms). */
+const PAUSE_AFTER_ERROR_MS = 1_000;
+
+interface Ended {
+  readonly run: JobRun;
+  readonly outcome: Outcome;
+  readonly value: unknown;
+  readonly thrown: unknown;
+}
+
+/**
+ * The consumer of one queue: claims for its free slots, runs, settles. Endings of one tick leave in one settle that
+ * also claims for the slots they freed; without endings a plain claim goes out, at once when a hint says so.
+ */
+export class WorkerLoop implements Claimer, RunnerHost {
+  readonly queue: string;
+  /** Slots taken: running handlers, also those that were told to stop and have not returned yet. */
+  #running = 0;
+  /** Slots that claims under way may fill. */
+  #claiming = 0;
+  #calls = 0;
+  #ended: Ended[] = [];
+  #state: 'new' | 'open' | 'closing' | 'closed' = 'new';
+  /** The store may have jobs for us: a hint, a timer, or a reply that was full. */
+  #hungry = true;
+  #restUntil = -Infinity;
+  #scheduled = false;
+  #timer: Timer | undefined;
+  #lastClaimAt = -Infinity;
+  #suspectsLeft = 0;
+  readonly #runner: JobRunner;
+  readonly #reporter: Reporter;
+  readonly #runs = new Set<JobRun>();
+  readonly #idleWaiters: (() => void)[] = [];
+
+  constructor(
+    readonly spec: ConsumerSpec,
+    private readonly rt: Runtime,
+  ) {
+    this.queue = spec.queue;
+    this.#runner = new JobRunner(spec, rt, this);
+    this.#reporter = new Reporter(rt);
+  }
+
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  /** Handlers that were told to stop, did not within their grace, and no longer count as running. */
+  get zombies(): number {
+    return this.#runner.zombies;
+  }
+
+  /** Monotonic time of the last claim, for the sweeper. */
+  get lastClaimAt(): number {
+    return this.#lastClaimAt;
+  }
+
+  start(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'open';
+    this.rt.solo.join(this);
+    this.kick();
+  }
+
+  /** A hint: there may be jobs. Answers false when this loop cannot take one, so that the hint can be passed on. */
+  wake(): boolean {
+    this.#hungry = true;
+    this.kick();
+    return this.#state === 'open' && this.#running + this.#claiming < this.spec.concurrency;
+  }
+
+  kick(): void {
+    if (this.#scheduled || this.#state === 'closed' || this.#state === 'new') return;
+    this.#scheduled = true;
+    this.rt.clock.immediate(() => {
+      this.#scheduled = false;
+      this.#step();
+    });
+  }
+
+  /** Claims nothing more. Running jobs go on and are settled. */
+  stopClaiming(): void {
+    if (this.#state === 'open' || this.#state === 'new') this.#state = 'closing';
+    this.#timer?.cancel();
+    this.rt.solo.quit(this);
+  }
+
+  /** Resolves when nothing runs and every ending was answered. */
+  async idle(): Promise<void> {
+    while (this.#runs.size > 0 || this.#ended.length > 0 || this.#calls > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  /** Tells every handler to stop because the process ends. */
+  abortAll(): void {
+    for (const run of this.#runs) run.abort('shutdown');
+  }
+
+  /** Hands back what still runs, attempt refunded. What the handlers do from now on is ignored. */
+  releaseAll(): void {
+    for (const run of [...this.#runs]) this.#runner.release(run);
+  }
+
+  close(): void {
+    this.stopClaiming();
+    this.#state = 'closed';
+  }
+
+  ended(run: JobRun, ending: Ending, value: unknown, thrown: unknown): void {
+    // The lease is renewed until the store has answered: a slow settle must not lose the job.
+    this.rt.notes.forget(run);
+    const note = run.takeNote();
+    const outcome = { ...ending, id: run.job.id, fence: run.job.fence, ...(note ? { note } : {}) } as Outcome;
+    this.#ended.push({ run, outcome, value, thrown });
+    this.#runs.delete(run);
+    this.kick();
+  }
+
+  slotFreed(): void {
+    this.#running -= 1;
+    this.rt.solo.leave();
+    this.kick();
+    this.#tellIdle();
+  }
+
+  leaseLost(run: JobRun, why: 'lost' | 'cancelled', detail?: string): void {
+    if (run.closed) return;
+    run.closed = true;
+    this.rt.notes.forget(run);
+    this.#runs.delete(run);
+    run.abort(why, detail);
+    this.#runner.awaitReturn(run);
+    if (why === 'lost') this.#reporter.lost(run);
+    this.#tellIdle();
+  }
+
+  #step(): void {
+    if (this.#calls >= MAX_CALLS) return;
+    const ended = this.#ended.splice(0, MAX_BATCH_ITEMS);
+    const turn = this.#state === 'open' ? this.rt.solo.turn(this) : 'wait';
+    const free = this.spec.concurrency - this.#running - this.#claiming;
+    const rested = this.rt.clock.monotonic() >= this.#restUntil;
+    // A settle carries a claim for free; without one, an idle queue is asked only when there is reason to.
+    const mayClaim = turn !== 'wait' && rested && (this.#hungry || ended.length > 0 || turn === 'alone');
+    const want = mayClaim ? (turn === 'alone' ? Math.min(1, free) : Math.min(free, MAX_BATCH_ITEMS)) : 0;
+    if (ended.length === 0 && want <= 0) return;
+    void this.#exchange(ended, Math.max(0, want), turn === 'alone');
+    if (this.#ended.length > 0) this.kick();
+  }
+
+  /** One round trip: endings out, jobs in. Never rejects. */
+  async #exchange(ended: Ended[], want: number, alone: boolean): Promise<void> {
+    const { rt, spec } = this;
+    const sentAt = rt.clock.monotonic();
+    if (want > 0) {
+      this.#hungry = false;
+      this.#lastClaimAt = sentAt;
+    }
+    this.#calls += 1;
+    this.#claiming += want;
+    rt.solo.enter(want);
+    const request: Omit<ClaimRequest, 'call' | 'queue'> = {
+      count: want,
+      leaseMs: spec.leaseMs,
+      owner: rt.owner,
+      policy: spec.policy,
+      ...(alone ? { alone } : {}),
+    };
+    let claim: ClaimReply | undefined;
+    let failed = false;
+    try {
+      if (ended.length > 0) claim = await this.#settle(ended, want > 0 ? request : undefined);
+      else {
+        const where = `claim (queue "${spec.queue}")`;
+        [claim] = await rt
+          .lane(spec.queue)
+          .run(where, (call) => rt.store.claim([{ ...request, call, queue: spec.queue }]));
+      }
+    } catch (error) {
+      failed = true;
+      rt.events.report(`WorkerLoop (queue "${spec.queue}")`, error, { endings: ended.length, claim: want });
+    }
+    this.#calls -= 1;
+    this.#claiming -= want;
+    const jobs = claim?.jobs.length ?? 0;
+    this.#running += jobs;
+    rt.solo.enter(jobs);
+    rt.solo.leave(want);
+    if (claim) this.#take(claim, want, alone, sentAt);
+    else if (failed) this.#sleep(PAUSE_AFTER_ERROR_MS);
+    this.kick();
+    this.#tellIdle();
+  }
+
+  async #settle(ended: readonly Ended[], claim: Omit<ClaimRequest, 'call' | 'queue'> | undefined) {
+    const { rt, spec } = this;
+    let reply: SettleReply;
+    try {
+      reply = await rt.lane(spec.queue).run(`settle (queue "${spec.queue}")`, (call) =>
+        rt.store.settle(call, {
+          queue: spec.queue,
+          outcomes: ended.map(({ outcome }) => outcome),
+          ...(claim ? { claim } : {}),
+        }),
+      );
+    } catch (error) {
+      // Nobody renews these leases any more: the store takes the jobs back when they expire.
+      for (const { run } of ended) this.#reporter.unsettled(run, error instanceof UnknownOutcomeError);
+      throw error;
+    } finally {
+      for (const { run } of ended) rt.keeper.remove(run);
+    }
+    ended.forEach((end, i) => this.#reporter.settled(end, reply.verdicts[i] ?? 'lost', reply.now));
+    return reply.claim;
+  }
+
+  #take(reply: ClaimReply, want: number, alone: boolean, sentAt: number): void {
+    for (const swept of reply.swept) this.#reporter.swept(swept, this.spec);
+    this.#suspectsLeft = reply.suspects;
+    for (const job of reply.jobs) {
+      const { leaseMs } = this.spec;
+      const startedAt = this.rt.clock.monotonic();
+      const run = new JobRun(job, this.spec, sentAt, localDeadline(sentAt, leaseMs), startedAt, reply.now);
+      this.#runs.add(run);
+      this.rt.keeper.add(run, this);
+      this.#runner.start(run);
+    }
+    if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
+    if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
+    if (reply.retryAfterMs !== undefined) {
+      this.#restUntil = this.rt.clock.monotonic() + reply.retryAfterMs;
+      this.#sleep(reply.retryAfterMs);
+    } else if (reply.jobs.length >= want && !alone) this.#hungry = true;
+    else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec.pollIntervalMs)));
+  }
+
+  /** Looks again after `ms`, unless a hint comes before. */
+  #sleep(ms: number): void {
+    this.#timer?.cancel();
+    if (this.#state !== 'open') return;
+    this.#timer = this.rt.clock.timer(ms, () => {
+      this.#hungry = true;
+      this.kick();
+    });
+  }
+
+  #tellIdle(): void {
+    if (this.#running === 0 && this.#suspectsLeft === 0) this.rt.solo.done(this);
+    if (this.#runs.size > 0 || this.#ended.length > 0 || this.#calls > 0) return;
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+}
