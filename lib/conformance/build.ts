@@ -1,5 +1,13 @@
 import type { FindReply, FindRequest } from '../kernel/ports/job-admin.js';
-import type { ClaimRequest, JobNote, LeasePolicy, NewJob, Outcome, ReleaseReason, SweptJob } from '../kernel/ports/job-store.js';
+import type {
+  ClaimRequest,
+  JobNote,
+  LeasePolicy,
+  NewJob,
+  Outcome,
+  ReleaseReason,
+  SweptJob,
+} from '../kernel/ports/job-store.js';
 
 export type StoredJob = FindReply['jobs'][number];
 export type JobStatus = FindRequest['status'];

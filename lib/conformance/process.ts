@@ -100,11 +100,7 @@ export class Process {
     return job;
   }
 
-  settle(
-    queue: string,
-    outcomes: readonly Outcome[],
-    claim?: { count: number } & ClaimOptions,
-  ): Promise<SettleReply> {
+  settle(queue: string, outcomes: readonly Outcome[], claim?: { count: number } & ClaimOptions): Promise<SettleReply> {
     return this.#send(queue, (call) =>
       this.world.store.settle(call, this.settlement(queue, outcomes, claim), this.world.at),
     );
@@ -173,7 +169,9 @@ export class Process {
     return this.#send(queue, (call) => this.world.admin.obliterate(call, queue, request, this.world.at));
   }
 
-  #consumer(options: ClaimOptions): { leaseMs: number; owner: string; policy: ReturnType<typeof policy> } & ClaimOptions {
+  #consumer(
+    options: ClaimOptions,
+  ): { leaseMs: number; owner: string; policy: ReturnType<typeof policy> } & ClaimOptions {
     return { leaseMs: LEASE_MS, owner: this.name, policy: policy(), ...options };
   }
 

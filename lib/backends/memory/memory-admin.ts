@@ -44,8 +44,13 @@ export class MemoryAdmin implements JobAdmin {
       // An initial status is for a queue that nobody declared yet; a later pause or resume is not undone by a restart.
       if (!queue.declared) queue.paused = want.paused ?? queue.paused;
       queue.declared = true;
-      return { name, strategy: queue.strategy ?? 'fifo', paused: queue.paused };
+      return recordOf(queue);
     });
+  }
+
+  async record(name: string): Promise<QueueRecord | undefined> {
+    const queue = this.store.find(name);
+    return queue && recordOf(queue);
   }
 
   async get(queue: string, id: string): Promise<StoredJob | undefined> {
@@ -252,6 +257,10 @@ export class MemoryAdmin implements JobAdmin {
       return reply;
     });
   }
+}
+
+function recordOf({ name, strategy = 'fifo', paused }: MemoryQueue): QueueRecord {
+  return { name, strategy, paused };
 }
 
 function hasNotStarted(job: MemoryJob): boolean {

@@ -182,7 +182,11 @@ export class MemoryJobStore implements JobStore {
     }
   }
 
-  #claim(queue: MemoryQueue, request: Omit<ClaimRequest, 'call' | 'queue'>, now: number): { record: ClaimRecord; reply: ClaimReply } {
+  #claim(
+    queue: MemoryQueue,
+    request: Omit<ClaimRequest, 'call' | 'queue'>,
+    now: number,
+  ): { record: ClaimRecord; reply: ClaimReply } {
     const swept = queue.reap(now, MAX_BATCH_ITEMS);
     const taken = queue.paused ? [] : queue.claim(request, now);
     // The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.

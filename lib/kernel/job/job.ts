@@ -1,7 +1,7 @@
 import type { Codec } from './codec.js';
 import type { BackoffOptions } from './backoff.js';
 import type { JobStatus } from './states.js';
-import type { LogEntry, StoredError, StoredJob, TimelineEntry } from './stored-job.js';
+import type { JobMeta, LogEntry, StoredError, StoredJob, TimelineEntry } from './stored-job.js';
 
 /**
  * A job as users read it. Times are ms since the epoch by the store's clock.
@@ -46,6 +46,18 @@ export interface Job<T = unknown, R = unknown> {
   readonly latencyMs?: number;
 }
 
+const NO_OPTS: Job['opts'] = {};
+
+/** The options that the job itself set, as users wrote them. */
+export function jobOpts({ job }: JobMeta): Job['opts'] {
+  if (!job) return NO_OPTS;
+  return {
+    ...(job.attempts === undefined ? {} : { attempts: job.attempts }),
+    ...(job.backoff === undefined ? {} : { backoff: job.backoff }),
+    ...(job.timeoutMs === undefined ? {} : { timeout: job.timeoutMs }),
+  };
+}
+
 /** Decodes a record. */
 export function toJob<T, R>(stored: StoredJob, codec: Codec): Job<T, R> {
   const { meta, progress, startedAt, finishedAt, runAt } = stored;
@@ -55,11 +67,7 @@ export function toJob<T, R>(stored: StoredJob, codec: Codec): Job<T, R> {
     name: stored.name,
     status: stored.status,
     data: (stored.data === undefined ? undefined : codec.decode(stored.data)) as T,
-    opts: {
-      ...(meta.job?.attempts === undefined ? {} : { attempts: meta.job.attempts }),
-      ...(meta.job?.backoff === undefined ? {} : { backoff: meta.job.backoff }),
-      ...(meta.job?.timeoutMs === undefined ? {} : { timeout: meta.job.timeoutMs }),
-    },
+    opts: jobOpts(meta),
     priority: stored.priority,
     attemptMade: stored.attempt,
     stalledCount: stored.stalledCount,

@@ -61,6 +61,9 @@ export interface JobAdmin {
     opts?: StoreOptions,
   ): Promise<QueueRecord>;
 
+  /** How the queue is recorded, or `undefined` when nobody declared it or added to it. */
+  record(queue: string, opts?: StoreOptions): Promise<QueueRecord | undefined>;
+
   /** One job, or `undefined`. */
   get(queue: string, id: string, opts?: StoreOptions): Promise<StoredJob | undefined>;
 

@@ -23,7 +23,8 @@ interface PulseHost {
  * channel works. Unproven, idle consumers look for work at their own short floor instead.
  */
 export class Pulse {
-  readonly #loops = new Map<string, WorkerLoop>();
+  /** A queue and a worker of one process may consume the same queue. */
+  readonly #loops = new Map<string, Set<WorkerLoop>>();
   #unlisten: (() => Promise<void>) | undefined;
   #timer: Timer | undefined;
   #nonce: string | undefined;
@@ -41,11 +42,13 @@ export class Pulse {
   }
 
   attach(loop: WorkerLoop): void {
-    this.#loops.set(loop.queue, loop);
+    const loops = this.#loops.get(loop.queue);
+    if (loops) loops.add(loop);
+    else this.#loops.set(loop.queue, new Set([loop]));
   }
 
   detach(loop: WorkerLoop): void {
-    if (this.#loops.get(loop.queue) === loop) this.#loops.delete(loop.queue);
+    this.#loops.get(loop.queue)?.delete(loop);
   }
 
   async start(): Promise<void> {
@@ -70,7 +73,8 @@ export class Pulse {
   #receive(message: SignalMessage): void {
     switch (message.kind) {
       case 'wake': {
-        const taken = this.#loops.get(message.queue)?.wake() ?? false;
+        let taken = false;
+        for (const loop of this.#loops.get(message.queue) ?? []) taken = loop.wake() || taken;
         if (!taken) this.#try('Signals.passOn', this.host.signals.passOn(message.queue, this.host.owner));
         return;
       }
@@ -89,7 +93,7 @@ export class Pulse {
   /** Messages may have been missed: every queue is looked at once. */
   #gap(): void {
     this.#proven = false;
-    for (const loop of this.#loops.values()) loop.wake();
+    for (const loops of this.#loops.values()) for (const loop of loops) loop.wake();
   }
 
   #beat(): void {

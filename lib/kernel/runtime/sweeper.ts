@@ -64,7 +64,7 @@ export class Sweeper {
   #arm(): void {
     if (this.#stopped) return;
     this.#timer = this.rt.clock.timer(OWN_EVERY_MS * (0.75 + this.rt.random.next() / 2), () => {
-      this.runOnce()
+      void this.runOnce()
         .catch((error: unknown) => this.rt.events.report('Sweeper.runOnce', error))
         .finally(() => this.#arm());
     });

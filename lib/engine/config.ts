@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import { ModuleNotAvailableError, InvalidOptionsError } from '../kernel/errors/index.js';
+import { DEFAULT_HISTORY_LIMITS, type HistoryLimits } from '../kernel/ports/backend.js';
+import type { IBrokerEngine } from '../kernel/ports/broker.js';
+import type { ILockAdapter } from '../kernel/ports/lock.js';
+import type { Logger } from '../kernel/ports/logger.js';
+import type { IStorageEngine } from '../kernel/ports/storage.js';
+import type { Duration } from '../kernel/job/duration.js';
+import { duration, integer, parseOptions, strict } from '../kernel/validation.js';
+import type { JobOptions } from '../modules/queue/index.js';
+import { jobOptionsSchema, type DefaultJobSettings } from '../modules/queue/options.schema.js';
+import { consoleLogger, silentLogger, type LogThreshold } from './console-logger.js';
+import { selectModules, type ModuleEntry, type ModuleName, type SelectedModule } from './modules.js';
+
+/** Where jobs live. This release has `default` (memory). @publicApi */
+export type StoreMode = 'default' | 'redis' | 'db' | 'hybrid-db' | 'custom';
+
+/**
+ * The configuration of an engine: the same object for `OqronKit.init({ config })`, `new OqronEngine(config)` and
+ * `OqronModule.forRoot(config)`.
+ * @publicApi
+ */
+export interface OqronConfig {
+  /** Part of every key: projects on one server never see each other. @default 'oqronkit' */
+  project?: string;
+  /** Part of every key. @default 'development' */
+  environment?: string;
+  /** Who declares a definition. @default the package's name */
+  app?: string;
+  /** @default 'default' */
+  mode?: StoreMode;
+  /** For the modes `redis` and `hybrid-db`: url, options, or a client. */
+  redis?: string | object;
+  /** For the modes `db` and `hybrid-db`: options or a `pg.Pool`. */
+  postgres?: object;
+  /** For the mode `custom`. */
+  adapters?: { storage: IStorageEngine; broker: IBrokerEngine; lock: ILockAdapter; close?(): Promise<void> };
+  /** What this process takes part in. @default all */
+  modules?: readonly ModuleEntry[];
+  scheduler?: {
+    clustering?: { totalShards?: number; ownedShards?: readonly number[]; region?: string };
+    timezone?: string;
+  };
+  /** For every job; everything else comes before it. */
+  defaultJobOptions?: Omit<JobOptions, 'jobId'>;
+  /** On every job. */
+  tags?: readonly string[];
+  shutdown?: {
+    /** False: signals are not handled. @default true */
+    enabled?: boolean;
+    /** How long running jobs may take to end. @default 30_000 ms */
+    timeout?: Duration;
+    /** Only `OqronKit.init` listens to them. @default ['SIGINT', 'SIGTERM'] */
+    signals?: readonly NodeJS.Signals[];
+  };
+  /** `false` = silent; `{ level }` for the built-in one; or your own. @default level 'info' */
+  logger?: false | { level: LogThreshold } | Logger;
+  observability?: {
+    /** @default 200 */
+    maxJobLogs?: number;
+    /** @default 50 */
+    maxTimelineEntries?: number;
+  };
+}
+
+/** The configuration with every default filled in. */
+export interface ResolvedConfig {
+  readonly project: string;
+  readonly environment: string;
+  readonly mode: StoreMode;
+  readonly modules: ReadonlyMap<ModuleName, SelectedModule>;
+  readonly defaultJobOptions: DefaultJobSettings;
+  readonly tags: readonly string[];
+  readonly shutdown: {
+    readonly enabled: boolean;
+    readonly timeoutMs: number;
+    readonly signals: readonly NodeJS.Signals[];
+  };
+  readonly logger: Logger;
+  readonly history: HistoryLimits;
+}
+
+const label = z.string().min(1).max(128);
+
+const ownLogger = z.custom<Logger>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
+);
+
+const schema = strict({
+  project: label.default('oqronkit'),
+  environment: label.default('development'),
+  app: label.optional(),
+  mode: z.enum(['default', 'redis', 'db', 'hybrid-db', 'custom']).default('default'),
+  redis: z
+    .union([z.string().min(1), z.custom<object>((value) => typeof value === 'object' && value !== null)])
+    .optional(),
+  postgres: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
+  adapters: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
+  modules: z.array(z.unknown()).optional(),
+  scheduler: strict({
+    clustering: strict({
+      totalShards: integer(1, 4_096).optional(),
+      ownedShards: z.array(integer(0, 4_095)).optional(),
+      region: label.optional(),
+    }).optional(),
+    timezone: label.optional(),
+  }).optional(),
+  defaultJobOptions: jobOptionsSchema.omit({ jobId: true }).default({}),
+  tags: z.array(label).max(16).default([]),
+  shutdown: strict({
+    enabled: z.boolean().default(true),
+    timeout: duration.default(30_000),
+    signals: z.array(z.string().startsWith('SIG')).default(['SIGINT', 'SIGTERM']),
+  }).prefault({}),
+  logger: z
+    .union([z.literal(false), strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }), ownLogger])
+    .default({ level: 'info' }),
+  observability: strict({
+    maxJobLogs: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxJobLogs),
+    maxTimelineEntries: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxTimelineEntries),
+  }).prefault({}),
+});
+
+const CONNECTIONS: Readonly<Record<StoreMode, readonly ('redis' | 'postgres' | 'adapters')[]>> = {
+  default: [],
+  redis: ['redis'],
+  db: ['postgres'],
+  'hybrid-db': ['postgres', 'redis'],
+  custom: ['adapters'],
+};
+
+/**
+ * Checks a configuration and fills in the defaults.
+ *
+ * @throws InvalidOptionsError with all problems at once
+ * @throws ModuleNotAvailableError for a module that has not landed
+ */
+export function resolveConfig(config: OqronConfig): ResolvedConfig {
+  const problems: string[] = [];
+  const modules = attempt(problems, () => selectModules(Array.isArray(config?.modules) ? config.modules : undefined));
+  const parsed = attempt(problems, () => parseOptions('', schema, config));
+  for (const key of parsed ? CONNECTIONS[parsed.mode] : []) {
+    if (parsed?.[key] === undefined) problems.push(`mode "${parsed?.mode}" needs ${key}`);
+  }
+  if (!parsed || !modules || problems.length > 0) throw new InvalidOptionsError('OqronKit config', problems);
+  const { logger } = parsed;
+  return {
+    project: parsed.project,
+    environment: parsed.environment,
+    mode: parsed.mode,
+    modules,
+    defaultJobOptions: parsed.defaultJobOptions,
+    tags: parsed.tags,
+    shutdown: {
+      enabled: parsed.shutdown.enabled,
+      timeoutMs: parsed.shutdown.timeout,
+      signals: parsed.shutdown.signals as NodeJS.Signals[],
+    },
+    logger: logger === false ? silentLogger : 'info' in logger ? logger : consoleLogger(logger.level),
+    history: parsed.observability,
+  };
+}
+
+/** Runs a check; its problems join the others, so that one error names them all. */
+function attempt<T>(problems: string[], check: () => T): T | undefined {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof InvalidOptionsError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}
+
+/** Modes whose store has landed. @throws ModuleNotAvailableError for the others */
+export function requireMode(mode: StoreMode): void {
+  if (mode !== 'default')
+    throw new ModuleNotAvailableError(`the mode "${mode}"`, 'Use mode "default" (memory) for now.');
+}
+
+/**
+ * Answers its argument, typed: for a configuration file of its own.
+ *
+ * @example
+ * export default defineConfig({ project: 'shop', environment: 'production' });
+ * @publicApi
+ */
+export function defineConfig(config: OqronConfig): OqronConfig {
+  return config;
+}

@@ -1,0 +1,69 @@
+import { EventBus } from '../kernel/events.js';
+import type { Backend } from '../kernel/ports/backend.js';
+import type { Clock, Random } from '../kernel/ports/clock.js';
+import { CallLane } from '../kernel/runtime/call-lane.js';
+import { Enqueuer } from '../kernel/runtime/enqueuer.js';
+import { LeaseKeeper } from '../kernel/runtime/lease-keeper.js';
+import { NoteWriter } from '../kernel/runtime/note-writer.js';
+import { Pulse } from '../kernel/runtime/pulse.js';
+import type { Runtime } from '../kernel/runtime/runtime.js';
+import { SoloGate } from '../kernel/runtime/solo-gate.js';
+import type { ResolvedConfig } from './config.js';
+
+/** What one engine's loops and queues share; made when the engine is made. */
+export class EngineRuntime implements Runtime {
+  readonly project: string;
+  readonly environment: string;
+  readonly store: Runtime['store'];
+  readonly signals: Runtime['signals'];
+  readonly logger: Runtime['logger'];
+  readonly keeper: LeaseKeeper;
+  readonly notes: NoteWriter;
+  readonly solo: SoloGate;
+  readonly pulse: Pulse;
+  readonly #lanes = new Map<string, CallLane>();
+  readonly #enqueuers = new Map<string, Enqueuer>();
+
+  constructor(
+    readonly owner: string,
+    config: ResolvedConfig,
+    readonly backend: Backend,
+    readonly clock: Clock,
+    readonly random: Random,
+    readonly events: EventBus,
+  ) {
+    this.project = config.project;
+    this.environment = config.environment;
+    this.logger = config.logger;
+    this.store = backend.store;
+    this.signals = backend.signals;
+    this.keeper = new LeaseKeeper(this.store, clock, events);
+    this.notes = new NoteWriter(this.store, clock, events);
+    this.solo = new SoloGate(clock);
+    this.pulse = new Pulse(this);
+  }
+
+  lane(queue: string): CallLane {
+    let lane = this.#lanes.get(queue);
+    if (!lane) this.#lanes.set(queue, (lane = new CallLane(this.owner, this.clock, this.random)));
+    return lane;
+  }
+
+  enqueuer(queue: string): Enqueuer {
+    let enqueuer = this.#enqueuers.get(queue);
+    if (!enqueuer) {
+      enqueuer = new Enqueuer(queue, this.store, this.lane(queue), this.clock);
+      this.#enqueuers.set(queue, enqueuer);
+    }
+    return enqueuer;
+  }
+
+  pollFloor(pollIntervalMs: number): number {
+    return this.pulse.floor(pollIntervalMs);
+  }
+
+  /** Resolves when every add so far was answered. */
+  async flushAdds(): Promise<void> {
+    await Promise.all([...this.#enqueuers.values()].map((enqueuer) => enqueuer.flush()));
+  }
+}

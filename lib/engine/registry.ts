@@ -1,0 +1,145 @@
+import { InvalidOptionsError } from '../kernel/errors/index.js';
+import type { ConsumerSpec } from '../kernel/runtime/consumer.js';
+import { WorkerLoop } from '../kernel/runtime/worker-loop.js';
+import type { QueueDefinition } from '../modules/queue/index.js';
+import type { WorkerDefinition } from '../modules/worker/index.js';
+import type { EngineRuntime } from './engine-runtime.js';
+import type { ModuleName, SelectedModule } from './modules.js';
+
+/** Whatever an engine can be given to run. */
+export type Definition = QueueDefinition | WorkerDefinition;
+
+/** @publicApi */
+export interface DefinitionStatus {
+  readonly kind: 'queue' | 'worker';
+  readonly name: string;
+  /** It has a handler and this process runs it. */
+  readonly active: boolean;
+  /** Why it is not active. */
+  readonly reason?: string;
+  readonly concurrency?: number;
+  readonly handlers: readonly string[];
+}
+
+interface Entry {
+  readonly definition: Definition;
+  readonly spec: ConsumerSpec | undefined;
+  readonly inactive: string | undefined;
+  loop: WorkerLoop | undefined;
+}
+
+/** The definitions of one engine and their loops. */
+export class Registry {
+  readonly #entries = new Map<string, Entry>();
+  /** Loops whose definition was replaced and that still run their last jobs. */
+  readonly #leaving = new Set<WorkerLoop>();
+  #running = false;
+
+  constructor(
+    private readonly rt: EngineRuntime,
+    private readonly modules: ReadonlyMap<ModuleName, SelectedModule>,
+    private readonly specOf: (definition: Definition) => ConsumerSpec,
+  ) {}
+
+  /** Adds a definition, or replaces the one of this kind and name. While the engine runs it joins at once. */
+  define(definition: Definition): void {
+    const { kind, name, settings } = definition;
+    const key = `${kind} ${name}`;
+    const before = this.#entries.get(key);
+    if (before) {
+      this.rt.logger.warn(`${kind} "${name}" is defined again; the later definition replaces the earlier`);
+      this.#leave(before);
+    }
+    const inactive = this.#inactive(definition);
+    const spec = definition.consumes ? this.specOf(definition) : undefined;
+    if (spec) this.#judgeTimes(spec);
+    const entry: Entry = { definition, spec, inactive, loop: undefined };
+    this.#entries.set(key, entry);
+    const other = this.#entries.get(`${kind === 'queue' ? 'worker' : 'queue'} ${name}`);
+    if (other?.spec && spec) {
+      this.rt.logger.warn(
+        `"${name}" has both a queue with a handler and a worker in this process: they share its jobs`,
+      );
+    }
+    if (!this.#running) return;
+    this.#join(entry).catch((error: unknown) => this.rt.events.report(`${kind} "${name}"`, error));
+    if (settings.strategy) this.rt.logger.debug(`${kind} "${name}" joined`, { strategy: settings.strategy });
+  }
+
+  *loops(): Iterable<WorkerLoop> {
+    for (const { loop } of this.#entries.values()) if (loop) yield loop;
+    yield* this.#leaving;
+  }
+
+  statuses(): DefinitionStatus[] {
+    return [...this.#entries.values()].map(({ definition, spec, inactive }) => ({
+      kind: definition.kind,
+      name: definition.name,
+      active: inactive === undefined,
+      ...(inactive === undefined ? {} : { reason: inactive }),
+      ...(spec ? { concurrency: spec.concurrency } : {}),
+      handlers: spec?.knownNames ?? [],
+    }));
+  }
+
+  async start(): Promise<void> {
+    for (const entry of this.#entries.values()) await this.#join(entry);
+    this.#running = true;
+  }
+
+  stop(): void {
+    this.#running = false;
+    for (const loop of this.loops()) {
+      loop.close();
+      this.rt.pulse.detach(loop);
+    }
+    this.#leaving.clear();
+    for (const entry of this.#entries.values()) entry.loop = undefined;
+  }
+
+  async #join(entry: Entry): Promise<void> {
+    const { definition, spec, inactive } = entry;
+    const { name, settings } = definition;
+    const paused = 'status' in settings && settings.status !== undefined ? settings.status === 'paused' : undefined;
+    await this.rt.lane(name).run(`declare (queue "${name}")`, (call) =>
+      this.rt.store.admin.declare(call, name, {
+        ...(settings.strategy ? { strategy: settings.strategy } : {}),
+        ...(paused === undefined ? {} : { paused }),
+      }),
+    );
+    if (!spec || inactive !== undefined || entry.loop) return;
+    entry.loop = new WorkerLoop(spec, this.rt);
+    this.rt.pulse.attach(entry.loop);
+    entry.loop.start();
+  }
+
+  #leave({ loop }: Entry): void {
+    if (!loop) return;
+    loop.stopClaiming();
+    this.#leaving.add(loop);
+    void loop.idle().then(() => {
+      loop.close();
+      this.rt.pulse.detach(loop);
+      this.#leaving.delete(loop);
+    });
+  }
+
+  #inactive({ kind, consumes }: Definition): string | undefined {
+    if (!consumes) return 'publishes only';
+    const module = this.modules.get(kind);
+    if (!module) return `the ${kind} module is not selected`;
+    return module.consume === false ? `the ${kind} module has consume: false` : undefined;
+  }
+
+  #judgeTimes({ kind, queue, heartbeatMs, leaseMs }: ConsumerSpec): void {
+    if (leaseMs < heartbeatMs) {
+      throw new InvalidOptionsError(`${kind}(${JSON.stringify(queue)})`, [
+        `lockTtlMs ${leaseMs} is below heartbeatMs ${heartbeatMs}: every lease would expire before it is renewed`,
+      ]);
+    }
+    if (leaseMs >= 3 * heartbeatMs) return;
+    this.rt.logger.warn(
+      `${kind} "${queue}": lockTtlMs ${leaseMs} is below 3 x heartbeatMs ${heartbeatMs}; one lost renewal may cost the lease`,
+    );
+  }
+}

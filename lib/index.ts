@@ -1,0 +1,82 @@
+export { OqronEngine, type EngineHealth, type EngineParts } from './engine/oqron-engine.js';
+export { OqronKit } from './engine/oqronkit.js';
+export { queue, worker } from './engine/factories.js';
+export { defineConfig, type OqronConfig, type StoreMode } from './engine/config.js';
+export type { LogThreshold } from './engine/console-logger.js';
+export {
+  cronModule,
+  queueModule,
+  rateLimitModule,
+  scheduleModule,
+  webhookModule,
+  workerModule,
+  type ModuleEntry,
+  type ModuleFactory,
+  type ModuleName,
+  type ModuleOptions,
+  type ModuleSelection,
+} from './engine/modules.js';
+export type { DefinitionStatus } from './engine/registry.js';
+export {
+  createAdapters,
+  createBroker,
+  createBrokerAdapter,
+  createLock,
+  createLockAdapter,
+  createStorage,
+  createStorageAdapter,
+  cron,
+  OqronContainer,
+  OqronManager,
+  schedule,
+  webhook,
+} from './engine/not-landed.js';
+
+export {
+  defineQueue,
+  JobHandle,
+  Queue,
+  type BulkItem,
+  type CancelOutcome,
+  type ExecutionOptions,
+  type JobOptions,
+  type JobPage,
+  type NamedHandlers,
+  type PayloadFor,
+  type PayloadOf,
+  type QueueContract,
+  type QueueOptions,
+  type ResultOf,
+  type RetryOptions,
+  type SharedQueueOptions,
+} from './modules/queue/index.js';
+export type { Worker, WorkerOptions } from './modules/worker/index.js';
+
+export * from './kernel/errors/index.js';
+export {
+  EventBus,
+  type EngineEventName,
+  type EngineEvents,
+  type EngineListener,
+  type JobEvent,
+} from './kernel/events.js';
+export type { BackoffFn, BackoffOptions, BackoffType } from './kernel/job/backoff.js';
+export { jsonCodec, type Codec } from './kernel/job/codec.js';
+export type { Duration } from './kernel/job/duration.js';
+export type { Job } from './kernel/job/job.js';
+export type { KeepOption } from './kernel/job/retention.js';
+export { isFinal, JOB_STATUSES, type FinalStatus, type JobStatus, type QueueStrategy } from './kernel/job/states.js';
+export type { LogEntry, LogLevel, Progress, StoredError, TimelineEntry } from './kernel/job/stored-job.js';
+export type { Handler, JobHooks } from './kernel/runtime/consumer.js';
+export type { JobContext, JobLog } from './kernel/runtime/job-context.js';
+
+export type { Backend, HistoryLimits } from './kernel/ports/backend.js';
+export type { BrokerStrategy, IBrokerEngine } from './kernel/ports/broker.js';
+export type { Clock, Random, Timer } from './kernel/ports/clock.js';
+export type * from './kernel/ports/job-admin.js';
+export type * from './kernel/ports/job-store.js';
+export type { ILockAdapter } from './kernel/ports/lock.js';
+export type { Logger } from './kernel/ports/logger.js';
+export type { Signals, SignalMessage } from './kernel/ports/signals.js';
+export type { IStorageEngine, StorageCondition, StorageListOptions } from './kernel/ports/storage.js';
+export { systemClock, systemRandom } from './kernel/ports/system-clock.js';

@@ -1,0 +1,49 @@
+import { parseOptions, name as nameSchema } from '../../kernel/validation.js';
+import { contractSchema, type SharedSettings } from './options.schema.js';
+import type { SharedQueueOptions } from './queue.types.js';
+
+declare const types: unique symbol;
+
+/**
+ * The one typed link between the side that adds jobs and the side that runs them.
+ * @publicApi
+ */
+export interface QueueContract<T = unknown, R = unknown> {
+  readonly kind: 'queue-contract';
+  readonly name: string;
+  /** Checked and with durations in ms. */
+  readonly settings: SharedSettings;
+  /** Carries the types; there is no such value. */
+  readonly [types]?: { readonly data: T; readonly result: R };
+}
+
+/** The payload type of a contract. @publicApi */
+export type PayloadOf<C> = C extends QueueContract<infer T, infer _R> ? T : never;
+
+/** The result type of a contract. @publicApi */
+export type ResultOf<C> = C extends QueueContract<infer _T, infer R> ? R : never;
+
+/**
+ * Defines a queue without running anything: its name, its payload and result types, and what both sides share.
+ *
+ * @throws InvalidOptionsError naming every bad option
+ * @example
+ * export const VideoEncode = defineQueue<VideoMetadata, string>('video-encode', { timeout: '10m' });
+ * @publicApi
+ */
+export function defineQueue<T = unknown, R = unknown>(
+  name: string,
+  options: SharedQueueOptions = {},
+): QueueContract<T, R> {
+  const where = `defineQueue(${JSON.stringify(name)})`;
+  return Object.freeze({
+    kind: 'queue-contract',
+    name: parseOptions(where, nameSchema, name),
+    settings: parseOptions(where, contractSchema, options),
+  });
+}
+
+/** True for what {@link defineQueue} returns. */
+export function isContract(value: unknown): value is QueueContract {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'queue-contract';
+}

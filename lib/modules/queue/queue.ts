@@ -1,0 +1,212 @@
+import { InvalidOptionsError, PayloadTooLargeError } from '../../kernel/errors/index.js';
+import type { EventBus } from '../../kernel/events.js';
+import { jobOpts, toJob } from '../../kernel/job/job.js';
+import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_TEXT_CHARS } from '../../kernel/job/limits.js';
+import { JOB_STATUSES, type JobStatus } from '../../kernel/job/states.js';
+import { safeText } from '../../kernel/job/text.js';
+import type { JobCounts } from '../../kernel/ports/job-admin.js';
+import type { CallId, EnqueueResult, JobStore, NewJob } from '../../kernel/ports/job-store.js';
+import type { Signals } from '../../kernel/ports/signals.js';
+import type { Enqueuer } from '../../kernel/runtime/enqueuer.js';
+import { JobHandle, type CancelOutcome } from './job-handle.js';
+import { DEFAULT_JOB_NAME, newJob, type ProducerPlan } from './new-job.js';
+import type { BulkItem, JobOptions, PayloadFor } from './queue.types.js';
+
+/** What a queue's producer side needs of a running engine. */
+export interface QueueHost {
+  readonly plan: ProducerPlan;
+  readonly enqueuer: Enqueuer;
+  readonly store: JobStore;
+  readonly signals: Signals;
+  readonly events: EventBus;
+  newId(): string;
+  /** Sends a call to this queue, again if its reply is lost. */
+  call<T>(where: string, send: (call: CallId) => Promise<T>): Promise<T>;
+}
+
+/** @publicApi */
+export interface JobPage<T, R> {
+  readonly jobs: JobHandle<T, R>[];
+  /** Give it to the next call; absent on the last page. */
+  readonly cursor?: string;
+}
+
+/**
+ * The producer's side of a queue.
+ *
+ * @example
+ * const mail = queue<{ to: string }>({ name: 'mail' });
+ * const job = await mail.add({ to: 'ada@example.com' }, { delay: '10m' });
+ * @publicApi
+ */
+export class Queue<T = unknown, R = unknown> {
+  readonly #host: () => Promise<QueueHost>;
+
+  /** @internal Made by `queue()`, the engine or the Nest face. */
+  constructor(
+    readonly name: string,
+    host: () => Promise<QueueHost>,
+  ) {
+    this.#host = host;
+  }
+
+  /**
+   * Adds a job. Resolves once the store acknowledged it. A first argument that is a string, followed by another
+   * argument, is the job's name.
+   *
+   * @throws InvalidOptionsError, InvalidPayloadError, PayloadTooLargeError before anything is sent
+   * @throws StoreFullError, UnknownOutcomeError
+   */
+  add(data: T, opts?: JobOptions): Promise<JobHandle<T, R>>;
+  add<N extends string>(name: N, data: PayloadFor<T, N>, opts?: JobOptions): Promise<JobHandle<T, R>>;
+  async add(...args: readonly unknown[]): Promise<JobHandle<T, R>> {
+    const named = typeof args[0] === 'string' && args.length > 1;
+    const [name, data, opts] = named ? (args as [string, unknown, unknown?]) : [DEFAULT_JOB_NAME, args[0], args[1]];
+    const host = await this.#host();
+    const job = newJob(host.plan, name, data, opts, host.newId);
+    const [result] = await host.enqueuer.add([job]);
+    return this.#handle(host, job, result as EnqueueResult, data as T);
+  }
+
+  /**
+   * Adds many jobs in order: all or nothing for each chunk of at most 1 000 items and 1 MiB. Every item is checked
+   * before the first chunk is sent.
+   */
+  async addBulk(items: readonly BulkItem<T>[]): Promise<JobHandle<T, R>[]> {
+    const host = await this.#host();
+    const jobs = items.map((item, i) => {
+      try {
+        return newJob(host.plan, item.name ?? DEFAULT_JOB_NAME, item.data, item.opts, host.newId);
+      } catch (error) {
+        throw inItem(error, i);
+      }
+    });
+    const results = (await Promise.all(chunks(jobs).map((chunk) => host.enqueuer.add(chunk)))).flat();
+    return Promise.all(
+      jobs.map((job, i) => this.#handle(host, job, results[i] as EnqueueResult, (items[i] as BulkItem<T>).data)),
+    );
+  }
+
+  /** One job with its record as it is now, or `undefined`. */
+  async getJob(id: string): Promise<JobHandle<T, R> | undefined> {
+    const host = await this.#host();
+    const stored = await host.store.admin.get(this.name, id);
+    return stored && JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#canceller(host));
+  }
+
+  /**
+   * One page of the jobs of one state: waiting in the order of their turn, delayed by due time, finished newest first.
+   * `limit` is 1 to 1 000, 100 by default.
+   */
+  async getJobs(request: { status: JobStatus; limit?: number; cursor?: string }): Promise<JobPage<T, R>> {
+    const host = await this.#host();
+    const { status, limit = 100, cursor } = request;
+    const problems: string[] = [];
+    if (!JOB_STATUSES.includes(status)) problems.push(`status: expected one of ${JOB_STATUSES.join(', ')}`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_BATCH_ITEMS) {
+      problems.push(`limit: expected a whole number from 1 to ${MAX_BATCH_ITEMS}`);
+    }
+    if (problems.length > 0) throw new InvalidOptionsError(`Queue.getJobs (queue "${this.name}")`, problems);
+    const page = await host.store.admin.find({
+      queue: this.name,
+      status,
+      limit,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const cancel = this.#canceller(host);
+    return {
+      jobs: page.jobs.map((stored) => JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, cancel)),
+      ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
+    };
+  }
+
+  /** Jobs per state. */
+  async counts(): Promise<JobCounts> {
+    const host = await this.#host();
+    return host.store.admin.counts(this.name);
+  }
+
+  /** Jobs of one state, or of all. */
+  async count(status?: JobStatus): Promise<number> {
+    const counts = await this.counts();
+    return status ? counts[status] : Object.values(counts).reduce((sum, n) => sum + n, 0);
+  }
+
+  /** Stops handing out jobs to every process, until resumed. Running jobs finish. Survives restarts. */
+  async pause(): Promise<void> {
+    const host = await this.#host();
+    const changed = await host.call('Queue.pause', (call) => host.store.admin.pause(call, this.name));
+    if (changed) host.events.emit('queue:paused', { queue: this.name });
+  }
+
+  async resume(): Promise<void> {
+    const host = await this.#host();
+    const changed = await host.call('Queue.resume', (call) => host.store.admin.resume(call, this.name));
+    if (changed) host.events.emit('queue:resumed', { queue: this.name });
+  }
+
+  async isPaused(): Promise<boolean> {
+    const host = await this.#host();
+    return (await host.store.admin.record(this.name))?.paused ?? false;
+  }
+
+  async #handle(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): Promise<JobHandle<T, R>> {
+    const { id, created, status, createdAt, runAt } = result;
+    const cancel = this.#canceller(host);
+    if (!created) {
+      const stored = await host.store.admin.get(this.name, id);
+      if (stored) return JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, cancel);
+    } else if (host.events.has('job:added')) {
+      host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
+    }
+    const { tags = [], correlationId } = job.meta;
+    const opts = jobOpts(job.meta);
+    const { name, priority } = job;
+    const base = { id, queueName: this.name, name, status, data, opts, priority, createdAt, runAt, tags };
+    const handle = new JobHandle<T, R>(base, created, cancel);
+    return correlationId === undefined ? handle : Object.assign(handle, { correlationId });
+  }
+
+  #canceller(host: QueueHost): (id: string, reason?: string) => Promise<CancelOutcome> {
+    return async (id, reason) => {
+      const why = reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS);
+      const reply = await host.call('Queue.cancel', (call) => host.store.admin.cancel(call, this.name, id, why));
+      if (reply.verdict !== 'cancelled') return reply.verdict;
+      const detail = why === undefined ? {} : { reason: why };
+      if (reply.owner !== undefined && reply.fence !== undefined) {
+        // The next heartbeat tells the owner too; the message only makes it prompt.
+        await host.signals
+          .send(reply.owner, { kind: 'cancel', queue: this.name, id, fence: reply.fence, ...detail })
+          .catch((error: unknown) => host.events.report('Queue.cancel', error));
+      }
+      host.events.emit('job:cancelled', { queue: this.name, id, ...detail });
+      return 'cancelled';
+    };
+  }
+}
+
+function inItem(error: unknown, index: number): unknown {
+  if (error instanceof InvalidOptionsError) {
+    return new InvalidOptionsError(`Queue.addBulk, item ${index}`, error.problems);
+  }
+  if (error instanceof Error && !(error instanceof PayloadTooLargeError))
+    error.message = `item ${index}: ${error.message}`;
+  return error;
+}
+
+function chunks(jobs: readonly NewJob[]): NewJob[][] {
+  const cut: NewJob[][] = [];
+  let bytes = 0;
+  for (const job of jobs) {
+    const size = job.data?.length ?? 0;
+    const last = cut.at(-1);
+    if (last && last.length < MAX_BATCH_ITEMS && bytes + size <= MAX_BATCH_BYTES) {
+      last.push(job);
+      bytes += size;
+    } else {
+      cut.push([job]);
+      bytes = size;
+    }
+  }
+  return cut;
+}

@@ -1,0 +1,106 @@
+import type { BackoffFn, BackoffType } from '../../kernel/job/backoff.js';
+import type { Codec } from '../../kernel/job/codec.js';
+import type { Duration } from '../../kernel/job/duration.js';
+import type { KeepOption } from '../../kernel/job/retention.js';
+import type { QueueStrategy } from '../../kernel/job/states.js';
+import type { Handler, JobHooks } from '../../kernel/runtime/consumer.js';
+
+/** How failed attempts are tried again. @publicApi */
+export interface RetryOptions {
+  /** Attempts after the first. @default 3 */
+  max?: number;
+  /** @default 'exponential' */
+  strategy?: BackoffType;
+  /** Delay before the first retry. @default 2_000 ms */
+  baseDelay?: Duration;
+  /** Upper bound of the exponential kind. @default 60_000 ms */
+  maxDelay?: Duration;
+  /** For `strategy: 'custom'`: ms before the next attempt, given the number of the one that failed. */
+  backoffFn?: BackoffFn;
+}
+
+/** What holds for the jobs of a queue whoever adds or runs them; the place for it is the contract. @publicApi */
+export interface SharedQueueOptions {
+  /** Order of waiting jobs. It belongs to the queue and is recorded in the store. @default 'fifo' */
+  strategy?: QueueStrategy;
+  retries?: RetryOptions;
+  /** An attempt that runs longer fails with `JobTimeoutError` and is retried. @default none */
+  timeout?: Duration;
+  /** What becomes of completed jobs. @default 24 h and 10 000 per queue */
+  removeOnComplete?: KeepOption;
+  /** What becomes of failed and cancelled jobs. @default 7 days and 10 000 per queue */
+  removeOnFail?: KeepOption;
+  /** Alias: `n` keeps n, `true` keeps all, `false` removes at once. `removeOnComplete` wins. */
+  keepHistory?: number | boolean;
+  /** The same for failed jobs. `removeOnFail` wins. */
+  keepFailedHistory?: number | boolean;
+  /** Priority of jobs that name none: 0 first, 2 097 152 last. Counts on a `priority` queue. @default 0 */
+  priority?: number;
+  /** On every job. */
+  tags?: readonly string[];
+  /** How payloads and results become text. @default JSON */
+  codec?: Codec;
+}
+
+/** How a process runs the jobs of a queue. @publicApi */
+export interface ExecutionOptions<T = unknown, R = unknown> extends SharedQueueOptions {
+  /** Jobs that this process runs at once. @default 5 for a queue, 1 for a worker */
+  concurrency?: number;
+  /** After a crash: `true` = run the job again, `false` = fail it with reason `crashed`. @default true */
+  guaranteedWorker?: boolean;
+  /** How often leases are renewed. @default 5_000 ms */
+  heartbeatMs?: Duration;
+  /** How long a lease lasts without renewal. At least 3 x heartbeatMs is wise. @default 30_000 ms */
+  lockTtlMs?: Duration;
+  /** Longest sleep of an idle consumer while wake-ups are unproven; then up to 10 s. @default 1_000 ms */
+  pollIntervalMs?: Duration;
+  /** Crashes of its process that a job may survive. @default 3 */
+  maxStalledCount?: number;
+  /** How long a handler that was told to stop may keep its slot. @default 5_000 ms */
+  abortGraceMs?: Duration;
+  hooks?: JobHooks<T, R>;
+}
+
+/** Handlers by job name, typed by a payload map such as `{ welcome: Welcome; reset: Reset }`. @publicApi */
+export type NamedHandlers<T, R> = { readonly [N in keyof T & string]?: Handler<T[N], R> };
+
+/**
+ * Options of `queue()`. With `handler` or `handlers` it consumes; without, it only publishes.
+ * @publicApi
+ */
+export interface QueueOptions<T = unknown, R = unknown> extends ExecutionOptions<T, R> {
+  name: string;
+  handler?: Handler<T, R>;
+  /** Handlers by job name; `handler` takes the names that are not here. */
+  handlers?: NamedHandlers<T, R>;
+  /** State of a queue that nobody declared before. @default 'active' */
+  status?: 'active' | 'paused';
+}
+
+/** Options of one job. They come before those of every definition. @publicApi */
+export interface JobOptions {
+  /** Identity within the queue while its record exists: adding it again returns the job that stands. */
+  jobId?: string;
+  /** 0 (first) to 2 097 152 (last); counts on a `priority` queue. */
+  priority?: number;
+  /** Not before this long from now, by the store's clock. */
+  delay?: Duration;
+  /** Total runs; 0 and 1 = no retry. */
+  attempts?: number;
+  backoff?: { type: BackoffType; delay: Duration; maxDelay?: Duration };
+  removeOnComplete?: KeepOption;
+  removeOnFail?: KeepOption;
+  correlationId?: string;
+  timeout?: Duration;
+  tags?: readonly string[];
+}
+
+/** One item of `addBulk`. @publicApi */
+export interface BulkItem<T = unknown> {
+  name?: string;
+  data: T;
+  opts?: JobOptions;
+}
+
+/** The payload of `add(name, data)`: from the map when the contract is one, else the queue's own. @publicApi */
+export type PayloadFor<T, N extends string> = N extends keyof T ? T[N] : T;

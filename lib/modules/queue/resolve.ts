@@ -1,0 +1,127 @@
+import { DEFAULT_BACKOFF, type BackoffOptions } from '../../kernel/job/backoff.js';
+import { jsonCodec } from '../../kernel/job/codec.js';
+import { DEFAULT_LIMITS } from '../../kernel/job/limits.js';
+import {
+  DEFAULT_KEEP,
+  toRetention,
+  type ConsumerKeep,
+  type KeepOption,
+  type Retention,
+} from '../../kernel/job/retention.js';
+import type { AttemptOptions } from '../../kernel/job/stored-job.js';
+import type { LeasePolicy } from '../../kernel/ports/job-store.js';
+import type { ConsumerSpec, Handler } from '../../kernel/runtime/consumer.js';
+import type { DefaultJobSettings, QueueSettings, SharedSettings, WorkerSettings } from './options.schema.js';
+
+/** What holds for everybody in this engine: the module's options before `defaultJobOptions`. */
+export interface EngineDefaults {
+  readonly module: Partial<Omit<QueueSettings, 'name' | 'handler' | 'handlers' | 'hooks' | 'status'>>;
+  readonly job: DefaultJobSettings;
+}
+
+const DEFAULT_RETRIES = 3;
+const DEFAULT_HEARTBEAT_MS = 5_000;
+const DEFAULT_LEASE_MS = 30_000;
+const DEFAULT_POLL_MS = 1_000;
+const DEFAULT_MAX_STALLED = 3;
+const DEFAULT_ABORT_GRACE_MS = 5_000;
+
+/** What a definition says about attempts; what it leaves out stays unset. */
+export function attemptOptions(settings: Pick<SharedSettings, 'retries' | 'timeout'>): AttemptOptions {
+  const { retries, timeout } = settings;
+  const backoff = retries && backoffOf(retries);
+  return {
+    ...(retries?.max === undefined ? {} : { attempts: retries.max + 1 }),
+    ...(backoff ? { backoff } : {}),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+  };
+}
+
+/** A definition that names any part of the backoff gets the defaults for the others. */
+function backoffOf(retries: NonNullable<SharedSettings['retries']>): BackoffOptions | undefined {
+  const { strategy, baseDelay, maxDelay, backoffFn } = retries;
+  if (strategy === undefined && baseDelay === undefined && maxDelay === undefined && !backoffFn) return undefined;
+  return {
+    type: strategy ?? (backoffFn ? 'custom' : DEFAULT_BACKOFF.type),
+    delay: baseDelay ?? DEFAULT_BACKOFF.delay,
+    maxDelay: maxDelay ?? DEFAULT_BACKOFF.maxDelay,
+  };
+}
+
+/** The retention rules that a definition sets; `keepHistory` is an alias that the explicit option overrides. */
+export function keepOf(settings: SharedSettings): { completed?: Retention; failed?: Retention } {
+  const completed = settings.removeOnComplete ?? alias(settings.keepHistory);
+  const failed = settings.removeOnFail ?? alias(settings.keepFailedHistory);
+  return {
+    ...(completed === undefined ? {} : { completed: toRetention(completed) }),
+    ...(failed === undefined ? {} : { failed: toRetention(failed) }),
+  };
+}
+
+function alias(history: number | boolean | undefined): KeepOption | undefined {
+  return typeof history === 'boolean' ? !history : history;
+}
+
+/** A consumer's definition with every default filled in, by precedence. */
+export function consumerSpec(
+  kind: 'queue' | 'worker',
+  queue: string,
+  settings: Omit<QueueSettings, 'name'> | Omit<WorkerSettings, 'topic'>,
+  { module, job }: EngineDefaults,
+): ConsumerSpec {
+  const own = attemptOptions(settings);
+  const byModule = attemptOptions(module);
+  const backoff = byModule.backoff ?? job.backoff ?? DEFAULT_BACKOFF;
+  const timeoutMs = byModule.timeoutMs ?? job.timeout;
+  const pick = <K extends 'heartbeatMs' | 'lockTtlMs' | 'pollIntervalMs' | 'maxStalledCount' | 'abortGraceMs'>(
+    key: K,
+    otherwise: number,
+  ): number => settings[key] ?? module[key] ?? otherwise;
+  const handlers = new Map<string, Handler>(Object.entries(settings.handlers ?? {}));
+  const { handler } = settings;
+  const backoffFn = settings.retries?.backoffFn ?? module.retries?.backoffFn;
+  return {
+    queue,
+    kind,
+    concurrency: settings.concurrency ?? module.concurrency ?? (kind === 'queue' ? 5 : 1),
+    leaseMs: pick('lockTtlMs', DEFAULT_LEASE_MS),
+    heartbeatMs: pick('heartbeatMs', DEFAULT_HEARTBEAT_MS),
+    pollIntervalMs: pick('pollIntervalMs', DEFAULT_POLL_MS),
+    abortGraceMs: pick('abortGraceMs', DEFAULT_ABORT_GRACE_MS),
+    policy: leasePolicy({
+      guaranteedWorker: settings.guaranteedWorker ?? module.guaranteedWorker ?? true,
+      maxStalledCount: pick('maxStalledCount', DEFAULT_MAX_STALLED),
+      stallBackoff: stallBackoff(own.backoff ?? backoff),
+      keep: { ...keepOf(settings), defaults: defaultKeep(module, job) },
+    }),
+    own,
+    fallback: {
+      attempts: byModule.attempts ?? job.attempts ?? DEFAULT_RETRIES + 1,
+      backoff,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    },
+    ...(backoffFn ? { backoffFn } : {}),
+    codec: settings.codec ?? jsonCodec,
+    resultBytes: DEFAULT_LIMITS.resultBytes,
+    handlerFor: (name) => handlers.get(name) ?? handler,
+    knownNames: [...handlers.keys()],
+    hooks: settings.hooks ?? {},
+  };
+}
+
+function defaultKeep(module: EngineDefaults['module'], job: DefaultJobSettings): ConsumerKeep['defaults'] {
+  const completed = module.removeOnComplete ?? job.removeOnComplete;
+  const failed = module.removeOnFail ?? job.removeOnFail;
+  return {
+    completed: completed === undefined ? DEFAULT_KEEP.completed : toRetention(completed),
+    failed: failed === undefined ? DEFAULT_KEEP.failed : toRetention(failed),
+  };
+}
+
+function stallBackoff(backoff: BackoffOptions): LeasePolicy['stallBackoff'] {
+  return { delayMs: backoff.delay, maxDelayMs: backoff.maxDelay ?? DEFAULT_BACKOFF.maxDelay };
+}
+
+function leasePolicy(policy: Omit<LeasePolicy, 'key'>): LeasePolicy {
+  return { ...policy, key: JSON.stringify(policy) };
+}

@@ -1,0 +1,1 @@
+export { workerDefinition, type Worker, type WorkerDefinition, type WorkerOptions } from './definition.js';
