@@ -125,6 +125,12 @@ export class OqronEngine {
     return { topic: definition.name };
   }
 
+  /** The producer side of a queue that is defined, or consumed, elsewhere: it adds no definition. */
+  producer<T = unknown, R = unknown>(target: QueueContract<T, R> | string): Queue<T, R> {
+    const definition = queueDefinition<T, R>(typeof target === 'string' ? { name: target } : target);
+    return new Queue<T, R>(definition.name, this.host(definition));
+  }
+
   /** @internal Takes a definition made elsewhere. */
   define(definition: Definition): void {
     this.#registry.define(definition);
@@ -197,6 +203,11 @@ export class OqronEngine {
       );
     }
     return this.#lifecycle.start();
+  }
+
+  /** The first half of {@link stop}: nothing runs any more, and producers still work. Idempotent. */
+  drain(): Promise<void> {
+    return this.#lifecycle.stop();
   }
 
   /**

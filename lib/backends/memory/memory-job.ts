@@ -36,7 +36,7 @@ export class MemoryJob implements Placed {
   suspect = false;
   fence = 0;
   /** The fence of the last outcome that counted. */
-  settledFence = 0;
+  settledFence: number | undefined;
   owner: string | undefined;
   policy: LeasePolicy | undefined;
   runAt: number;

@@ -23,11 +23,12 @@ export const raceCases = suite('race', (it) => {
     const taken = await Promise.all(
       processes(bench, CLAIMERS).map(async (worker) => {
         const mine: string[] = [];
-        for (;;) {
-          const held = await worker.take('mail', BATCH);
-          if (held.length === 0) return mine;
+        let held = await worker.take('mail', BATCH);
+        while (held.length > 0 && mine.length < JOBS) {
           mine.push(...ids(held));
+          held = await worker.take('mail', BATCH);
         }
+        return mine;
       }),
     );
     const all = taken.flat();
@@ -42,7 +43,7 @@ export const raceCases = suite('race', (it) => {
       processes(bench, CLAIMERS).map(async (worker) => {
         const mine: string[] = [];
         let held = await worker.take('mail', BATCH);
-        while (held.length > 0) {
+        while (held.length > 0 && mine.length < JOBS) {
           const outcomes = held.map((one) => complete(one));
           const reply = await worker.settle('mail', outcomes, { count: BATCH });
           assert.ok(reply.verdicts.every((verdict) => verdict === 'settled'));
@@ -83,8 +84,7 @@ export const raceCases = suite('race', (it) => {
     const size = 100;
     let adding = 10;
     const writers = processes(bench, 10).map(async (process, i) => {
-      await process.add('mail', ...jobs(size, {}, `group-${i}-`));
-      adding -= 1;
+      await process.add('mail', ...jobs(size, {}, `group-${i}-`)).finally(() => (adding -= 1));
     });
     const watch = async (): Promise<void> => {
       while (adding > 0) {
@@ -100,15 +100,16 @@ export const raceCases = suite('race', (it) => {
     const size = 20;
     const [writer] = processes(bench, 1);
     assert.ok(writer);
-    const takes: string[][] = [];
+    let writing = true;
     const write = async (): Promise<void> => {
       for (let i = 0; i < 10; i += 1) await writer.add('mail', ...jobs(size, {}, `group-${i}-`));
     };
     const read = async (): Promise<void> => {
-      while (takes.flat().length < 10 * size) takes.push(ids(await p.take('mail', 1_000)));
+      while (writing) assert.equal((await p.take('mail', 1_000)).length % size, 0);
     };
-    await Promise.all([write(), read()]);
-    for (const taken of takes) assert.equal(taken.length % size, 0);
+    await Promise.all([write().finally(() => (writing = false)), read()]);
+    await p.take('mail', 1_000);
+    await bench.counts('mail', { active: 10 * size });
   });
 
   it('[rule 4] a claim that is sent twice at once takes one batch', async (p, bench) => {
@@ -182,13 +183,14 @@ export const raceCases = suite('race', (it) => {
     const rules = keeping({ completed: KEEP_NONE });
     const work = async (worker: Process): Promise<number> => {
       let done = 0;
-      for (;;) {
-        const held = await worker.take('mail', 5, { policy: rules });
-        if (held.length === 0) return done;
+      let held = await worker.take('mail', 5, { policy: rules });
+      while (held.length > 0 && done < 200) {
         for (const one of held) assert.ok(one.name === 'default' && one.attempt === 1);
         await worker.finish('mail', ...held.map((one) => complete(one)));
         done += held.length;
+        held = await worker.take('mail', 5, { policy: rules });
       }
+      return done;
     };
     const removing = jobs(200)
       .filter((_, i) => i % 3 === 0)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { CallId } from '../../kernel/ports/job-store.js';
-import { refused } from '../bench.js';
+import type { CallId, EnqueueResult, NewJob } from '../../kernel/ports/job-store.js';
+import { refused, type Bench } from '../bench.js';
 import { complete, fail, ids, job, jobs, keeping, KEEP_NONE, LEASE_MS, release, retry } from '../build.js';
 import { suite } from '../suite.js';
 
@@ -8,6 +8,14 @@ import { suite } from '../suite.js';
 const KEPT_MS = 60_000;
 /** Calls that a client may leave unanswered. */
 const WINDOW = 16;
+
+/** Adds one job under the given call. */
+async function send(bench: Bench, call: CallId, queue: string, input: NewJob): Promise<EnqueueResult> {
+  const [group] = await bench.store.enqueue(call, queue, [[input]], bench.at);
+  const [added] = group ?? [];
+  assert.ok(added, 'enqueue answered nothing');
+  return added;
+}
 
 export const resendCases = suite('resend', (it) => {
   it('[rule 4] a resent enqueue answers the same and adds nothing', async (p, bench) => {
@@ -253,7 +261,7 @@ export const resendCases = suite('resend', (it) => {
     bench.forward(KEPT_MS - 1);
     // Other clients' calls in between are when a store cleans up.
     await other.add('mail', job('b'));
-    const [[again]] = (await bench.store.enqueue(call, 'mail', [[job('a')]], bench.at)) as [[{ created: boolean }]];
+    const again = await send(bench, call, 'mail', job('a'));
     assert.equal(again.created, true);
     await bench.counts('mail', { waiting: 1 });
   });
@@ -263,7 +271,7 @@ export const resendCases = suite('resend', (it) => {
     await bench.store.enqueue(call('one', 1), 'mail', [[job('a')]], bench.at);
     await bench.store.enqueue(call('two', 1), 'mail', [[job('b')]], bench.at);
     await bench.store.enqueue(call('one', 2, 1), 'mail', [[job('c')]], bench.at);
-    const [[again]] = (await bench.store.enqueue(call('two', 1), 'mail', [[job('b')]], bench.at)) as [[{ id: string }]];
+    const again = await send(bench, call('two', 1), 'mail', job('b'));
     assert.equal(again.id, 'b');
     await refused('CALL_REFUSED', bench.store.enqueue(call('one', 1), 'mail', [[job('a')]], bench.at));
     await bench.counts('mail', { waiting: 3 });
@@ -272,7 +280,7 @@ export const resendCases = suite('resend', (it) => {
   it('[rule 4] the same number on another queue is another call', async (_p, bench) => {
     const call = { client: 'c', n: 1, acked: 0 };
     for (const queue of ['mail', 'sms']) {
-      const [[added]] = (await bench.store.enqueue(call, queue, [[job('a')]], bench.at)) as [[{ created: boolean }]];
+      const added = await send(bench, call, queue, job('a'));
       assert.equal(added.created, true, queue);
     }
     await bench.counts('mail', { waiting: 1 });
