@@ -85,6 +85,12 @@ export function release(
   return { kind: 'release', id, fence, delayMs, reason, ...extra };
 }
 
+/** Numbers below n that look random and are the same on every run and every backend. */
+export function sequence(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => (state = (state * 48_271) % 2_147_483_647) % n;
+}
+
 export function ids(list: readonly { readonly id: string }[]): string[] {
   return list.map(({ id }) => id);
 }

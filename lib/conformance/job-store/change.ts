@@ -39,8 +39,6 @@ export const changeCases = suite('change', (it) => {
     assert.ok(stored.timeline.some(({ event }) => event === 'promoted'));
     await bench.counts('mail', { waiting: 1, delayed: 1 });
     assert.deepEqual(ids(await p.take('mail', 10)), ['a']);
-    bench.forward(100_000);
-    assert.ok(!ids(await p.take('mail', 10, { leaseMs: 1_000_000 })).includes('nobody'));
   });
 
   it('[promote] a promoted job is not promoted a second time when it was due', async (p, bench) => {
@@ -77,7 +75,9 @@ export const changeCases = suite('change', (it) => {
     bench.forward(500);
     assert.deepEqual(await p.changeDelay('mail', 'a', 10_000), { verdict: 'done' });
     assert.deepEqual(await p.changeDelay('mail', 'b', 2_000), { verdict: 'done' });
-    assert.equal((await bench.stored('mail', 'a')).runAt, bench.now + 10_000);
+    const stored = await bench.stored('mail', 'a');
+    assert.equal(stored.runAt, bench.now + 10_000);
+    assert.ok(stored.timeline.some(({ event }) => event === 'rescheduled'));
     bench.forward(1_999);
     assert.deepEqual(await p.take('mail', 10), []);
     bench.forward(1);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ids, job, jobs, release, retry } from '../build.js';
+import { ids, job, jobs, release, retry, sequence } from '../build.js';
 import { suite } from '../suite.js';
 
 export const orderCases = suite('order', (it) => {
@@ -183,6 +183,54 @@ export const orderCases = suite('order', (it) => {
     bench.forward(5_000);
     await p.add('mail', job('c'));
     assert.deepEqual(ids(await p.take('mail', 10)), ['a', 'b', 'c']);
+  });
+
+  it('[rule 5] priority order holds in a long queue that people change', async (p) => {
+    await p.declare('mail', { strategy: 'priority' });
+    const pick = sequence(7);
+    const waiting = jobs(1_000).map(({ id }, turn) => ({ id, turn, priority: pick(40) }));
+    await p.add('mail', ...waiting.map(({ id, priority }) => job(id, { priority })));
+    for (let change = 0; change < 200; change += 1) {
+      const at = pick(waiting.length);
+      const chosen = waiting[at];
+      assert.ok(chosen);
+      if (change % 2 === 0) {
+        chosen.priority = pick(40);
+        await p.changePriority('mail', chosen.id, chosen.priority);
+      } else {
+        waiting.splice(at, 1);
+        await p.remove('mail', chosen.id);
+      }
+    }
+    waiting.sort((a, b) => a.priority - b.priority || a.turn - b.turn);
+    const taken: string[] = [];
+    for (let batch = 0; batch < 10; batch += 1) taken.push(...ids(await p.take('mail', 90)));
+    assert.deepEqual(taken, ids(waiting));
+  });
+
+  it('[rule 5] due order holds among many delayed jobs that people change', async (p, bench) => {
+    const pick = sequence(11);
+    const delayed = jobs(1_000).map(({ id }, turn) => ({ id, turn, delayMs: 10 + pick(500) * 10 }));
+    await p.add('mail', ...delayed.map(({ id, delayMs }) => job(id, { delayMs })));
+    for (let change = 0; change < 200; change += 1) {
+      const at = pick(delayed.length);
+      const chosen = delayed[at];
+      assert.ok(chosen);
+      if (change % 2 === 0) {
+        // Only a time that is nobody else's: the turn among equals after such a change is not promised.
+        chosen.delayMs = 6_000 + change;
+        await p.changeDelay('mail', chosen.id, chosen.delayMs);
+      } else {
+        delayed.splice(at, 1);
+        await p.cancel('mail', chosen.id);
+      }
+    }
+    delayed.sort((a, b) => a.delayMs - b.delayMs || a.turn - b.turn);
+    assert.deepEqual(ids(await bench.list('mail', 'delayed', 70)).length, delayed.length);
+    bench.forward(10_000);
+    const taken: string[] = [];
+    for (let batch = 0; batch < 10; batch += 1) taken.push(...ids(await p.take('mail', 90)));
+    assert.deepEqual(taken, ids(delayed));
   });
 
   it('[rule 6] many jobs due at once all come, in order', async (p, bench) => {

@@ -64,6 +64,20 @@ export const pauseCases = suite('pause', (it) => {
     assert.deepEqual(ids(await p.take('sms')), ['b']);
   });
 
+  it('[pause] in a claim of many queues only the paused one yields nothing', async (p, bench) => {
+    await p.add('mail', job('a'));
+    await p.add('sms', job('b'));
+    await p.pause('mail');
+    const replies = await bench.store.claim([p.request('mail', 1), p.request('sms', 1)], bench.at);
+    assert.deepEqual(
+      replies.map(({ paused, jobs: taken }) => [paused, ids(taken)]),
+      [
+        [true, []],
+        [false, ['b']],
+      ],
+    );
+  });
+
   it('[pause] a queue can be paused before anything was added', async (p) => {
     await p.pause('mail');
     await p.add('mail', job('a'));

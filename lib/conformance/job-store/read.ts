@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FindReply } from '../../kernel/ports/job-admin.js';
 import { refused, type Bench } from '../bench.js';
-import { complete, fail, ids, job, jobs, release, type JobStatus, type StoredJob } from '../build.js';
+import { complete, fail, ids, job, jobs, release, sequence, type JobStatus, type StoredJob } from '../build.js';
 import type { Process } from '../process.js';
 import { suite } from '../suite.js';
 
@@ -34,6 +34,14 @@ async function rest(bench: Bench, first: FindReply, status: JobStatus, limit: nu
 }
 
 export const readCases = suite('read', (it) => {
+  it('[read] the store says what it can promise', async (_p, bench) => {
+    const { backend, transactions, fenced, durability } = bench.store.capabilities;
+    assert.match(backend, /^[a-z][a-z0-9-]*$/);
+    assert.equal(typeof transactions, 'boolean');
+    assert.equal(typeof fenced, 'boolean');
+    assert.ok(['none', 'process', 'server', 'power', 'unknown'].includes(durability), durability);
+  });
+
   it('[read] an unknown job is undefined', async (p, bench) => {
     await p.add('mail', job('a'));
     assert.equal(await bench.get('mail', 'nobody'), undefined);
@@ -186,9 +194,7 @@ export const readCases = suite('read', (it) => {
   });
 
   it('[rule 7] counts equal the lists after a long mixed run', async (p, bench) => {
-    // A fixed sequence that looks random: the same on every run and every backend.
-    let state = 42;
-    const pick = (n: number): number => (state = (state * 48_271) % 2_147_483_647) % n;
+    const pick = sequence(42);
     for (let step = 0; step < 300; step += 1) {
       bench.forward(pick(2_000));
       const id = `job-${pick(60)}`;
@@ -211,6 +217,25 @@ export const readCases = suite('read', (it) => {
     for (const [i, status] of STATUSES.entries()) {
       for (const stored of lists[i] ?? []) assert.equal(stored.status, status, stored.id);
     }
+  });
+
+  it('[read] a queue is recorded once somebody declared it or added to it', async (p, bench) => {
+    const record = async (queue: string): Promise<unknown> => {
+      const found = await bench.admin.record(queue, bench.at);
+      return found && { ...found };
+    };
+    await p.take('asked', 10);
+    await bench.counts('asked', {});
+    assert.equal(await record('asked'), undefined);
+    assert.deepEqual(await bench.admin.queues({ limit: 10 }, bench.at), []);
+    await p.add('added', job('a'));
+    assert.deepEqual(await record('added'), { name: 'added', strategy: 'fifo', paused: false });
+    await p.declare('declared', { strategy: 'lifo' });
+    await p.pause('declared');
+    assert.deepEqual(await record('declared'), { name: 'declared', strategy: 'lifo', paused: true });
+    await p.remove('added', 'a');
+    await p.obliterate('declared');
+    assert.deepEqual(await bench.admin.queues({ limit: 10 }, bench.at), ['added', 'declared']);
   });
 
   it('[read] recorded queues are listed by name, page by page', async (p, bench) => {

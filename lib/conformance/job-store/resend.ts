@@ -266,6 +266,19 @@ export const resendCases = suite('resend', (it) => {
     await bench.counts('mail', { waiting: 1 });
   });
 
+  it('[rule 4] the 60 s are counted from the call, however old its client is', async (p, bench) => {
+    await p.add('mail', job('a'));
+    bench.forward(50_000);
+    const call = p.call('mail');
+    await send(bench, call, 'mail', job('b'));
+    const other = bench.process('other');
+    await other.remove('mail', 'b');
+    bench.forward(KEPT_MS - 1);
+    await other.add('mail', job('c'));
+    assert.equal((await send(bench, call, 'mail', job('b'))).created, true);
+    await bench.counts('mail', { waiting: 2 });
+  });
+
   it('[rule 4] clients do not disturb each other', async (_p, bench) => {
     const call = (client: string, n: number, acked = 0): CallId => ({ client, n, acked });
     await bench.store.enqueue(call('one', 1), 'mail', [[job('a')]], bench.at);

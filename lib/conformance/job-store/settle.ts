@@ -47,6 +47,7 @@ export const settleCases = suite('settle', (it) => {
     assert.equal(stored.attempt, 1);
     assert.equal(stored.error?.message, 'first');
     assert.equal(stored.finishedAt, undefined);
+    assert.equal(stored.owner, undefined);
     assert.ok(stored.timeline.some(({ event, attempt }) => event === 'attempt-failed' && attempt === 1));
     bench.forward(4_999);
     assert.deepEqual(await p.take('mail'), []);
@@ -79,6 +80,7 @@ export const settleCases = suite('settle', (it) => {
     const stored = await bench.stored('mail', 'a');
     assert.equal(stored.status, 'waiting');
     assert.equal(stored.attempt, 1);
+    assert.equal(stored.owner, undefined);
     assert.ok(stored.timeline.some(({ event }) => event === 'released'));
     assert.equal((await p.takeOne('mail')).attempt, 2);
   });
@@ -94,6 +96,21 @@ export const settleCases = suite('settle', (it) => {
     assert.deepEqual(await p.take('mail'), []);
     bench.forward(1);
     assert.equal((await p.takeOne('mail')).attempt, 1);
+  });
+
+  it('[settle] the timeline tells each failed attempt and keeps the newest 50 entries', async (p, bench) => {
+    await p.add('mail', job('a'));
+    const failedAt: number[] = [];
+    for (let attempt = 1; attempt <= 60; attempt += 1) {
+      bench.forward(1);
+      failedAt.push(bench.now);
+      await p.finish('mail', retry(await p.takeOne('mail'), 0));
+    }
+    const { timeline } = await bench.stored('mail', 'a');
+    assert.deepEqual(
+      timeline.map(({ at, event, attempt }) => [at, event, attempt]),
+      failedAt.map((at, i) => [at, 'attempt-failed', i + 1]).slice(10),
+    );
   });
 
   it('[settle] unknownNameSince is the time of the first release in a row for an unknown name', async (p, bench) => {

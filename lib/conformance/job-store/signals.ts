@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Bench } from '../bench.js';
-import { complete, job, jobs, LEASE_MS, release, retry } from '../build.js';
+import { complete, job, jobs, LEASE_MS, policy, release, retry } from '../build.js';
 import type { Inbox } from '../inbox.js';
 import type { ClaimedJob } from '../../kernel/ports/job-store.js';
 import type { Process } from '../process.js';
@@ -173,6 +173,45 @@ export const signalCases = suite(
       // Nobody is left: passing on is no error and wakes nobody.
       await bench.signals.passOn('mail', woken, bench.at);
       assert.equal(await wakes([...inboxes.values()]), 2);
+    });
+
+    it('[rule 9] a process never passes a hint to itself, even when it is idle', async (_p, bench) => {
+      const one = await idle(bench, 'one');
+      await bench.signals.passOn('mail', 'one', bench.at);
+      assert.equal(await wakes([one]), 0);
+      const two = await idle(bench, 'two');
+      await bench.signals.passOn('mail', 'one', bench.at);
+      await two.woken('mail');
+      assert.equal(await wakes([one]), 0);
+    });
+
+    it('[rule 9] a process that has not claimed for an hour swallows no hint', async (p, bench) => {
+      await idle(bench, 'dead');
+      bench.forward(3_600_000);
+      const live = await idle(bench, 'live');
+      await p.add('mail', job('a'));
+      await live.woken('mail');
+    });
+
+    it('[rule 9] resume wakes also for suspects', async (p, bench) => {
+      const rules = policy({ maxStalledCount: 1 });
+      await p.add('mail', job('a'));
+      await p.takeOne('mail', { policy: rules });
+      bench.forward(LEASE_MS);
+      await p.pause('mail');
+      const inbox = await idle(bench, 'sleeper');
+      await p.resume('mail');
+      await inbox.woken('mail');
+    });
+
+    it('[rule 9] who found a paused queue learns of its delayed jobs, then or when it is resumed', async (p, bench) => {
+      await p.pause('mail');
+      await p.add('mail', job('a', { delayMs: 5_000 }));
+      const inbox = await bench.listen('sleeper');
+      const { nextDueMs } = await bench.process('sleeper').claim('mail', 5);
+      await p.resume('mail');
+      if (nextDueMs === undefined) await inbox.woken('mail');
+      else assert.equal(nextDueMs, 5_000);
     });
 
     it('[rule 9] a message to one process arrives there whole, in order, and nowhere else', async (_p, bench) => {

@@ -42,6 +42,7 @@ export const stallCases = suite('stall', (it) => {
     assert.equal(stored.status, 'waiting');
     assert.equal(stored.attempt, 1);
     assert.equal(stored.stalledCount, 1);
+    assert.equal(stored.owner, undefined);
     assert.equal(stored.error?.message, 'try again');
     assert.ok(stored.timeline.some(({ event }) => event === 'stalled'));
     const again = await p.takeOne('mail');
@@ -156,6 +157,28 @@ export const stallCases = suite('stall', (it) => {
       '00002 stalled',
       '00003 failed',
     ]);
+  });
+
+  it('[stall] exactly the leases that ended are taken back, whatever others there are', async (p, bench) => {
+    await p.add('mail', ...jobs(3, {}, ''));
+    for (const leaseMs of [20_000, 5_000, 10_000]) await p.takeOne('mail', { leaseMs });
+    bench.forward(10_000);
+    assert.deepEqual(ids(await bench.sweep(['mail'])).toSorted(), ['00001', '00002']);
+    assert.equal(await bench.status('mail', '00000'), 'active');
+    bench.forward(10_000);
+    assert.deepEqual(ids((await p.claim('mail', 0)).swept), ['00000']);
+  });
+
+  it('[stall] many leases that ended at once are all taken back', async (p, bench) => {
+    const all = jobs(1_500);
+    await p.addGroups('mail', [all.slice(0, 750), all.slice(750)]);
+    await p.take('mail', 1_000);
+    await p.take('mail', 1_000);
+    bench.forward(LEASE_MS);
+    const swept = new Set<string>();
+    for (let page = 0; page < 5; page += 1) for (const { id } of await bench.sweep(['mail'])) swept.add(id);
+    assert.equal(swept.size, 1_500);
+    await bench.counts('mail', { waiting: 1_500 });
   });
 
   it('[stall] a claim takes back expired leases on its way and hands the jobs out again', async (p, bench) => {

@@ -4,7 +4,7 @@ import { MAX_DELAY_MS } from '../job/limits.js';
 import { toStoredError } from '../job/stored-error.js';
 import type { Random } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
-import type { Outcome } from '../ports/job-store.js';
+import type { Outcome, ReleaseReason } from '../ports/job-store.js';
 import type { ConsumerSpec } from './consumer.js';
 import type { JobRun } from './job-run.js';
 
@@ -14,10 +14,6 @@ export interface AttemptPlan {
   readonly backoff: BackoffOptions;
   readonly timeoutMs: number | undefined;
 }
-
-/** How an attempt ends; address and fence are added by the loop. */
-export type Ending = DistributiveOmit<Outcome, 'id' | 'fence' | 'note'>;
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 export function planFor({ job, spec }: JobRun): AttemptPlan {
   const own = job.meta.job;
@@ -30,14 +26,15 @@ export function planFor({ job, spec }: JobRun): AttemptPlan {
 }
 
 /** The handler returned. */
-export function endingOfValue(run: JobRun, value: unknown): Ending {
+export function endingOfValue(run: JobRun, value: unknown): Outcome {
+  const { id, fence } = run.job;
   if (run.discarded) return discarded(run);
-  if (run.abortKind === 'shutdown' && value === undefined) return { kind: 'release', delayMs: 0, reason: 'shutdown' };
+  if (run.abortKind === 'shutdown' && value === undefined) return releaseOf(run, 0, 'shutdown');
   try {
-    return { kind: 'complete', result: encodeResult(run.spec, run.where, value) };
+    return { kind: 'complete', id, fence, result: encodeResult(run.spec, run.where, value) };
   } catch (error) {
     // The work is done; doing it again would give the same result that cannot be kept.
-    return { kind: 'fail', error: toStoredError(error) };
+    return { kind: 'fail', id, fence, error: toStoredError(error) };
   }
 }
 
@@ -47,23 +44,33 @@ export function endingOfError(
   plan: AttemptPlan,
   thrown: unknown,
   env: { random: Random; logger: Logger },
-): Ending {
+): Outcome {
+  const { id, fence, attempt } = run.job;
   if (run.discarded) return discarded(run, thrown);
-  if (run.abortKind === 'shutdown') return { kind: 'release', delayMs: 0, reason: 'shutdown' };
-  if (thrown instanceof ReleaseError) return { kind: 'release', delayMs: sane(thrown.delayMs, 0), reason: 'released' };
+  if (run.abortKind === 'shutdown') return releaseOf(run, 0, 'shutdown');
+  if (thrown instanceof ReleaseError) return releaseOf(run, sane(thrown.delayMs, 0), 'released');
   const error = toStoredError(thrown);
-  if (thrown instanceof NonRetryableError || run.job.attempt >= plan.maxAttempts) return { kind: 'fail', error };
-  const backoff = backoffDelay(run.job.attempt, plan.backoff, env.random, run.spec.backoffFn, (problem) =>
+  if (thrown instanceof NonRetryableError || attempt >= plan.maxAttempts) return { kind: 'fail', id, fence, error };
+  const backoff = backoffDelay(attempt, plan.backoff, env.random, run.spec.backoffFn, (problem) =>
     env.logger.warn(`${run.where}: backoffFn is of no use, falling back to exponential`, { problem: String(problem) }),
   );
   const delayMs = thrown instanceof RetryLaterError ? sane(thrown.delayMs, backoff) : backoff;
-  return { kind: 'retry', error, delayMs: Math.min(Math.round(delayMs), MAX_DELAY_MS) };
+  return { kind: 'retry', id, fence, error, delayMs: Math.min(Math.round(delayMs), MAX_DELAY_MS) };
 }
 
-function discarded(run: JobRun, thrown?: unknown): Ending {
+/** Handed back, attempt refunded. */
+export function releaseOf({ job }: JobRun, delayMs: number, reason: ReleaseReason): Outcome {
+  return { kind: 'release', id: job.id, fence: job.fence, delayMs, reason };
+}
+
+/** Failed without another attempt. */
+export function failureOf({ job }: JobRun, thrown: unknown): Outcome {
+  return { kind: 'fail', id: job.id, fence: job.fence, error: toStoredError(thrown) };
+}
+
+function discarded(run: JobRun, thrown?: unknown): Outcome {
   const reason = run.discarded?.reason ?? 'the handler discarded the job';
-  const error = thrown === undefined ? new OqronError('DISCARDED', `${run.where}: ${reason}`) : thrown;
-  return { kind: 'fail', error: toStoredError(error) };
+  return failureOf(run, thrown === undefined ? new OqronError('DISCARDED', `${run.where}: ${reason}`) : thrown);
 }
 
 function encodeResult(spec: ConsumerSpec, where: string, value: unknown): string | undefined {

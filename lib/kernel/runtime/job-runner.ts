@@ -1,7 +1,7 @@
 import { InvalidPayloadError, JobTimeoutError, OqronError } from '../errors/index.js';
-import { toStoredError } from '../job/stored-error.js';
 import type { Timer } from '../ports/clock.js';
-import { endingOfError, endingOfValue, planFor, type AttemptPlan, type Ending } from './attempt.js';
+import type { Outcome } from '../ports/job-store.js';
+import { endingOfError, endingOfValue, failureOf, planFor, releaseOf, type AttemptPlan } from './attempt.js';
 import type { ConsumerSpec, Handler } from './consumer.js';
 import { JobContext, type ContextHost } from './job-context.js';
 import type { JobRun } from './job-run.js';
@@ -15,7 +15,7 @@ const UNKNOWN_NAME_PATIENCE_MS = 600_000;
 /** Where endings go. */
 export interface RunnerHost {
   /** The attempt has an outcome to record. Called at most once per run. */
-  ended(run: JobRun, ending: Ending, value: unknown, thrown: unknown): void;
+  ended(run: JobRun, outcome: Outcome, value: unknown, thrown: unknown): void;
   leaseLost(run: JobRun, why: 'lost' | 'cancelled', detail?: string): void;
   /** The handler returned, or its grace is over: its slot may be used again. */
   slotFreed(): void;
@@ -62,7 +62,7 @@ export class JobRunner {
       run.data = job.data === undefined ? undefined : this.spec.codec.decode(job.data);
     } catch (error) {
       const problem = new InvalidPayloadError(run.where, 'the stored payload cannot be decoded', { cause: error });
-      return this.#refuse(run, { kind: 'fail', error: toStoredError(problem) });
+      return this.#refuse(run, failureOf(run, problem));
     }
     const plan = planFor(run);
     if (plan.timeoutMs !== undefined) {
@@ -81,7 +81,7 @@ export class JobRunner {
   release(run: JobRun): void {
     if (run.closed) return;
     this.#close(run);
-    this.host.ended(run, { kind: 'release', delayMs: 0, reason: 'shutdown' }, undefined, undefined);
+    this.host.ended(run, releaseOf(run, 0, 'shutdown'), undefined, undefined);
     this.awaitReturn(run);
   }
 
@@ -115,20 +115,21 @@ export class JobRunner {
       // A thenable of another kind is awaited too; a hostile `then` throws here and counts as the handler's throw.
       if (!(answer instanceof Promise) && isThenable(answer)) answer = Promise.resolve(answer);
     } catch (error) {
-      this.#returned(run, () => endingOfError(run, plan, error, this.rt), undefined, error);
+      this.#returned(run, plan, false, error);
       return;
     }
     if (answer instanceof Promise) {
       answer.then(
-        (value: unknown) => this.#returned(run, () => endingOfValue(run, value), value, undefined),
-        (error: unknown) => this.#returned(run, () => endingOfError(run, plan, error, this.rt), undefined, error),
+        (value: unknown) => this.#returned(run, plan, true, value),
+        (error: unknown) => this.#returned(run, plan, false, error),
       );
     } else {
-      this.#returned(run, () => endingOfValue(run, answer), answer, undefined);
+      this.#returned(run, plan, true, answer);
     }
   }
 
-  #returned(run: JobRun, ending: () => Ending, value: unknown, thrown: unknown): void {
+  /** The handler came back with a value (`ok`) or by throwing. */
+  #returned(run: JobRun, plan: AttemptPlan, ok: boolean, answer: unknown): void {
     run.returned = true;
     if (this.#late.has(run)) {
       const timer = this.#late.get(run);
@@ -148,8 +149,9 @@ export class JobRunner {
       this.host.leaseLost(run, 'lost', 'its process was blocked or cut off');
       return;
     }
+    const outcome = ok ? endingOfValue(run, answer) : endingOfError(run, plan, answer, this.rt);
     this.#close(run);
-    this.host.ended(run, ending(), value, thrown);
+    this.host.ended(run, outcome, ok ? answer : undefined, ok ? undefined : answer);
     this.host.slotFreed();
   }
 
@@ -157,18 +159,18 @@ export class JobRunner {
     if (run.closed || run.returned) return;
     const error = new JobTimeoutError(plan.timeoutMs as number, run.where);
     // The ending first: an abort for a timeout must not be taken for one of a shutdown that came before it.
-    const ending = endingOfError(run, plan, error, this.rt);
+    const outcome = endingOfError(run, plan, error, this.rt);
     run.abort('timeout', `${plan.timeoutMs} ms`);
     this.#close(run);
-    this.host.ended(run, ending, undefined, error);
+    this.host.ended(run, outcome, undefined, error);
     this.awaitReturn(run);
   }
 
   /** Ends a run whose handler is not called at all. */
-  #refuse(run: JobRun, ending: Ending): void {
+  #refuse(run: JobRun, outcome: Outcome): void {
     run.returned = true;
     this.#close(run);
-    this.host.ended(run, ending, undefined, undefined);
+    this.host.ended(run, outcome, undefined, undefined);
     this.host.slotFreed();
   }
 
@@ -180,15 +182,15 @@ export class JobRunner {
     this.#timeouts.delete(run);
   }
 
-  #unknownName(run: JobRun): Ending {
+  #unknownName(run: JobRun): Outcome {
     const { job, spec } = run;
     const known = spec.knownNames.map((name) => `"${name}"`).join(', ');
     const message = `${run.where}: no handler for the name "${job.name}"; known names: ${known}`;
     this.rt.logger.error(message, { queue: spec.queue, jobId: job.id });
     const waited = job.unknownNameSince === undefined ? 0 : run.claimedAt - job.unknownNameSince;
     return waited < UNKNOWN_NAME_PATIENCE_MS
-      ? { kind: 'release', delayMs: UNKNOWN_NAME_DELAY_MS, reason: 'unknown-name' }
-      : { kind: 'fail', error: toStoredError(new OqronError('UNKNOWN_JOB_NAME', message)) };
+      ? releaseOf(run, UNKNOWN_NAME_DELAY_MS, 'unknown-name')
+      : failureOf(run, new OqronError('UNKNOWN_JOB_NAME', message));
   }
 }
 

@@ -2,7 +2,6 @@ import { UnknownOutcomeError } from '../errors/index.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import type { Timer } from '../ports/clock.js';
 import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
-import type { Ending } from './attempt.js';
 import type { ConsumerSpec } from './consumer.js';
 import { JobRun } from './job-run.js';
 import { JobRunner, type RunnerHost } from './job-runner.js';
@@ -123,12 +122,11 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#state = 'closed';
   }
 
-  ended(run: JobRun, ending: Ending, value: unknown, thrown: unknown): void {
+  ended(run: JobRun, outcome: Outcome, value: unknown, thrown: unknown): void {
     // The lease is renewed until the store has answered: a slow settle must not lose the job.
     this.rt.notes.forget(run);
     const note = run.takeNote();
-    const outcome = { ...ending, id: run.job.id, fence: run.job.fence, ...(note ? { note } : {}) } as Outcome;
-    this.#ended.push({ run, outcome, value, thrown });
+    this.#ended.push({ run, outcome: note ? { ...outcome, note } : outcome, value, thrown });
     this.#runs.delete(run);
     this.kick();
   }

@@ -41,6 +41,22 @@ export interface JobPage<T, R> {
  */
 export class Queue<T = unknown, R = unknown> {
   readonly #host: () => Promise<QueueHost>;
+  /** One function for all handles of this queue. */
+  readonly #cancel = async (id: string, reason?: string): Promise<CancelOutcome> => {
+    const host = await this.#host();
+    const why = reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS);
+    const reply = await host.call('Queue.cancel', (call) => host.store.admin.cancel(call, this.name, id, why));
+    if (reply.verdict !== 'cancelled') return reply.verdict;
+    const detail = why === undefined ? {} : { reason: why };
+    if (reply.owner !== undefined && reply.fence !== undefined) {
+      // The next heartbeat tells the owner too; the message only makes it prompt.
+      await host.signals
+        .send(reply.owner, { kind: 'cancel', queue: this.name, id, fence: reply.fence, ...detail })
+        .catch((error: unknown) => host.events.report('Queue.cancel', error));
+    }
+    host.events.emit('job:cancelled', { queue: this.name, id, ...detail });
+    return 'cancelled';
+  };
 
   /** @internal Made by `queue()`, the engine or the Nest face. */
   constructor(
@@ -91,7 +107,7 @@ export class Queue<T = unknown, R = unknown> {
   async getJob(id: string): Promise<JobHandle<T, R> | undefined> {
     const host = await this.#host();
     const stored = await host.store.admin.get(this.name, id);
-    return stored && JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#canceller(host));
+    return stored && JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel);
   }
 
   /**
@@ -113,9 +129,8 @@ export class Queue<T = unknown, R = unknown> {
       limit,
       ...(cursor === undefined ? {} : { cursor }),
     });
-    const cancel = this.#canceller(host);
     return {
-      jobs: page.jobs.map((stored) => JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, cancel)),
+      jobs: page.jobs.map((stored) => JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel)),
       ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
     };
   }
@@ -150,38 +165,27 @@ export class Queue<T = unknown, R = unknown> {
     return (await host.store.admin.record(this.name))?.paused ?? false;
   }
 
-  async #handle(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): Promise<JobHandle<T, R>> {
+  /** The handle of what the store answered; the record of a job that was there before is read. */
+  #handle(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): JobHandle<T, R> | Promise<JobHandle<T, R>> {
     const { id, created, status, createdAt, runAt } = result;
-    const cancel = this.#canceller(host);
-    if (!created) {
-      const stored = await host.store.admin.get(this.name, id);
-      if (stored) return JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, cancel);
-    } else if (host.events.has('job:added')) {
-      host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
-    }
+    if (!created) return this.#standing(host, job, result, data);
+    if (host.events.has('job:added')) host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
     const { tags = [], correlationId } = job.meta;
     const opts = jobOpts(job.meta);
     const { name, priority } = job;
     const base = { id, queueName: this.name, name, status, data, opts, priority, createdAt, runAt, tags };
-    const handle = new JobHandle<T, R>(base, created, cancel);
+    const handle = new JobHandle<T, R>(base, created, this.#cancel);
     return correlationId === undefined ? handle : Object.assign(handle, { correlationId });
   }
 
-  #canceller(host: QueueHost): (id: string, reason?: string) => Promise<CancelOutcome> {
-    return async (id, reason) => {
-      const why = reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS);
-      const reply = await host.call('Queue.cancel', (call) => host.store.admin.cancel(call, this.name, id, why));
-      if (reply.verdict !== 'cancelled') return reply.verdict;
-      const detail = why === undefined ? {} : { reason: why };
-      if (reply.owner !== undefined && reply.fence !== undefined) {
-        // The next heartbeat tells the owner too; the message only makes it prompt.
-        await host.signals
-          .send(reply.owner, { kind: 'cancel', queue: this.name, id, fence: reply.fence, ...detail })
-          .catch((error: unknown) => host.events.report('Queue.cancel', error));
-      }
-      host.events.emit('job:cancelled', { queue: this.name, id, ...detail });
-      return 'cancelled';
-    };
+  async #standing(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): Promise<JobHandle<T, R>> {
+    const stored = await host.store.admin.get(this.name, result.id);
+    if (stored) return JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel);
+    // Removed in the meantime: what the answer said of it is all there is.
+    const { id, status, createdAt, runAt } = result;
+    const { name, priority } = job;
+    const base = { id, queueName: this.name, name, status, data, opts: {}, priority, createdAt, runAt, tags: [] };
+    return new JobHandle<T, R>(base, false, this.#cancel);
   }
 }
 
