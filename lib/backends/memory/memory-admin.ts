@@ -21,7 +21,7 @@ interface StoreAccess {
   now(opts: StoreOptions | undefined): number;
   find(queue: string): MemoryQueue | undefined;
   open(queue: string): MemoryQueue;
-  names(): string[];
+  recorded(): string[];
   once<T>(where: string, call: CallId, queue: string, now: number, run: () => T): T;
   hint(queue: MemoryQueue, now: number): void;
 }
@@ -42,15 +42,16 @@ export class MemoryAdmin implements JobAdmin {
       }
       queue.strategy ??= want.strategy;
       // An initial status is for a queue that nobody declared yet; a later pause or resume is not undone by a restart.
-      if (!queue.declared) queue.paused = want.paused ?? queue.paused;
+      if (!queue.declared && want.paused) queue.paused = true;
       queue.declared = true;
+      queue.recorded = true;
       return recordOf(queue);
     });
   }
 
   async record(name: string): Promise<QueueRecord | undefined> {
     const queue = this.store.find(name);
-    return queue && recordOf(queue);
+    return queue?.recorded ? recordOf(queue) : undefined;
   }
 
   async get(queue: string, id: string): Promise<StoredJob | undefined> {
@@ -98,7 +99,7 @@ export class MemoryAdmin implements JobAdmin {
   }
 
   async queues({ limit, after }: { limit: number; after?: string }): Promise<string[]> {
-    const names = this.store.names().toSorted();
+    const names = this.store.recorded().toSorted();
     return names.filter((name) => after === undefined || name > after).slice(0, Math.min(limit, MAX_BATCH_ITEMS));
   }
 
@@ -194,6 +195,7 @@ export class MemoryAdmin implements JobAdmin {
     return this.#mutate('pause', call, name, opts, (queue) => {
       const changed = !queue.paused;
       queue.paused = true;
+      queue.recorded = true;
       return changed;
     });
   }

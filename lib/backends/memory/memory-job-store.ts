@@ -56,7 +56,7 @@ export class MemoryJobStore implements JobStore {
       now: (opts) => this.#now(opts),
       find: (name) => this.#queues.get(name)?.queue,
       open: (name) => this.#open(name).queue,
-      names: () => [...this.#queues.keys()],
+      recorded: () => [...this.#queues].flatMap(([name, { queue }]) => (queue.recorded ? [name] : [])),
       once: (where, call, name, now, run) =>
         this.#open(name).calls.once(
           where,

@@ -39,6 +39,8 @@ export class MemoryQueue {
   paused = false;
   /** A definition of this queue has been recorded. */
   declared = false;
+  /** Somebody declared it, paused it or added to it; a mere claim does not bring a queue into being. */
+  recorded = false;
   strategy: QueueStrategy | undefined;
   /** Transitions into `ready` since the store last sent hints. */
   readied = 0;
@@ -57,6 +59,7 @@ export class MemoryQueue {
   add(input: NewJob, now: number): MemoryJob {
     const job = new MemoryJob(input, now, input.runAt ?? now + input.delayMs);
     this.jobs.set(job.id, job);
+    this.recorded = true;
     if (job.runAt > now) this.#toDelayed(job, job.runAt);
     else {
       job.runAt = now;

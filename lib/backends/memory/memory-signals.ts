@@ -54,7 +54,8 @@ export class MemorySignals implements Signals {
       if (left === 0) return;
       if (process === except) continue;
       idle.delete(process);
-      if (until < now) continue;
+      // Gone or asleep for good: the hint goes to the next one.
+      if (until < now || !this.#listeners.has(process)) continue;
       left -= 1;
       this.#deliver(process, { kind: 'wake', queue });
     }

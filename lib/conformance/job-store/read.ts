@@ -227,6 +227,7 @@ export const readCases = suite('read', (it) => {
     await p.take('asked', 10);
     await bench.counts('asked', {});
     assert.equal(await record('asked'), undefined);
+    assert.equal(await record('never-named'), undefined);
     assert.deepEqual(await bench.admin.queues({ limit: 10 }, bench.at), []);
     await p.add('added', job('a'));
     assert.deepEqual(await record('added'), { name: 'added', strategy: 'fifo', paused: false });

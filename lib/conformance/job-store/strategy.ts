@@ -76,6 +76,12 @@ export const strategyCases = suite('strategy', (it) => {
     assert.deepEqual(ids(await p.take('mail')), ['a']);
   });
 
+  it('[pause] a pause from before the first declaration is not undone by it', async (p) => {
+    await p.pause('mail');
+    assert.equal((await p.declare('mail', { paused: false })).paused, true);
+    assert.equal((await p.claim('mail')).paused, true);
+  });
+
   it('[pause] a pause is not undone by the next start', async (p) => {
     await p.declare('mail', { paused: false });
     await p.pause('mail');
