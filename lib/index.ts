@@ -73,6 +73,7 @@ export type { JobContext, JobLog } from './kernel/runtime/job-context.js';
 export type { Backend, HistoryLimits } from './kernel/ports/backend.js';
 export type { BrokerStrategy, IBrokerEngine } from './kernel/ports/broker.js';
 export type { Clock, Random, Timer } from './kernel/ports/clock.js';
+export type { CallId, StoreOptions } from './kernel/ports/calls.js';
 export type * from './kernel/ports/job-admin.js';
 export type * from './kernel/ports/job-store.js';
 export type { ILockAdapter } from './kernel/ports/lock.js';

@@ -1,4 +1,4 @@
-import { EventBus } from '../kernel/events.js';
+import type { EventBus } from '../kernel/events.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { Clock, Random } from '../kernel/ports/clock.js';
 import { CallLane } from '../kernel/runtime/call-lane.js';

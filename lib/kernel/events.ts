@@ -1,4 +1,5 @@
 import type { JobStatus } from './job/states.js';
+import { textOf, toStoredError } from './job/stored-error.js';
 import type { Progress, StoredError } from './job/stored-job.js';
 import type { Logger } from './ports/logger.js';
 
@@ -82,17 +83,15 @@ export class EventBus {
     for (const listener of listeners) {
       guard(
         () => (listener as EngineListener<K>)(payload),
-        (error) => this.logger.error(`a listener of "${event}" threw`, { error: String(error) }),
+        (error) => this.logger.error(`a listener of "${event}" threw`, { error: textOf(error) }),
       );
     }
   }
 
   /** Reports a failure in the background: one log line and the `error` event. */
   report(where: string, error: unknown, context?: Record<string, unknown>): void {
-    this.logger.error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
-      ...context,
-      ...(error instanceof Error && error.stack ? { stack: error.stack } : {}),
-    });
+    const { stack } = toStoredError(error);
+    this.logger.error(`${where}: ${textOf(error)}`, { ...context, ...(stack ? { stack } : {}) });
     this.emit('error', { where, error });
   }
 }
@@ -101,7 +100,8 @@ export class EventBus {
 export function guard(run: () => unknown, onError: (error: unknown) => void): void {
   try {
     const answer = run();
-    if (answer instanceof Promise) answer.catch(onError);
+    // Not only a Promise can reject: a thenable of a library or of another realm does too.
+    if (typeof answer === 'object' && answer !== null) Promise.resolve(answer).catch(onError);
   } catch (error) {
     onError(error);
   }

@@ -31,7 +31,7 @@ export function parseOptions<S extends z.ZodType>(where: string, schema: S, valu
 }
 
 /** Every problem as a sentence that begins with the option's path. */
-export function problemsOf(error: z.ZodError): string[] {
+function problemsOf(error: z.ZodError): string[] {
   return error.issues.map((issue) => {
     const path = issue.path.map(String).join('.');
     return path === '' ? issue.message : `${path}: ${issue.message}`;

@@ -20,6 +20,6 @@ export function getQueueToken(queue: { readonly name: string } | string): string
  */
 export const OQRON_ENGINE_PARTS = 'OQRON_ENGINE_PARTS';
 
-export function queueName(queue: { readonly name: string } | string): string {
+function queueName(queue: { readonly name: string } | string): string {
   return typeof queue === 'string' ? queue : queue.name;
 }

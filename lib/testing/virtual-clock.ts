@@ -118,7 +118,7 @@ export class VirtualClock implements Clock {
   /** Lets everything that can happen at this instant happen. */
   async settle(): Promise<void> {
     let since = systemClock.monotonic();
-    for (let quiet = 0; quiet < 2; ) {
+    for (let quiet = 0; quiet < 2;) {
       const busy = this.#runImmediates();
       const before = this.#order;
       await new Promise<void>((turn) => systemClock.immediate(turn));

@@ -67,6 +67,8 @@ export const stallCases = suite('stall', (it) => {
     assert.equal(stored.stalledCount, 2);
     assert.equal(stored.runAt, bench.now + 1_000);
     bench.forward(999);
+    await p.claim('mail', 0);
+    assert.equal(await bench.status('mail', 'a'), 'delayed');
     await p.add('mail', job('c'));
     assert.deepEqual(ids(await p.take('mail')), ['b']);
     bench.forward(1);

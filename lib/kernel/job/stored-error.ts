@@ -20,6 +20,11 @@ export function toStoredError(thrown: unknown): StoredError {
   };
 }
 
+/** One line about whatever was thrown, for logs and messages. It never throws itself either. */
+export function textOf(thrown: unknown): string {
+  return typeof thrown === 'string' ? thrown : (read(thrown, 'message') ?? describe(thrown));
+}
+
 function read(thrown: unknown, key: 'name' | 'message' | 'stack' | 'code'): string | undefined {
   try {
     if (thrown === null || typeof thrown !== 'object') return undefined;

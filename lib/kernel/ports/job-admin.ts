@@ -1,6 +1,13 @@
 import type { JobStatus, QueueStrategy } from '../job/states.js';
 import type { StoredJob } from '../job/stored-job.js';
-import type { CallId, QueueRecord, StoreOptions } from './job-store.js';
+import type { CallId, StoreOptions } from './calls.js';
+
+/** How the queue is recorded in the store. @publicApi */
+export interface QueueRecord {
+  readonly name: string;
+  readonly strategy: QueueStrategy;
+  readonly paused: boolean;
+}
 
 /** Jobs per state. @publicApi */
 export type JobCounts = Readonly<Record<JobStatus, number>>;

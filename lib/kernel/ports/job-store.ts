@@ -1,7 +1,11 @@
 import type { ConsumerKeep, JobKeep } from '../job/retention.js';
-import type { JobStatus, QueueStrategy } from '../job/states.js';
+import type { JobStatus } from '../job/states.js';
 import type { JobMeta, LogEntry, Progress, StoredError } from '../job/stored-job.js';
+import type { CallId, StoreOptions } from './calls.js';
 import type { JobAdmin } from './job-admin.js';
+
+export type { CallId, StoreOptions };
+export type { QueueRecord } from './job-admin.js';
 
 /**
  * The port that every backend implements: **every job transition is one atomic operation, and one operation carries
@@ -93,24 +97,6 @@ export interface Capabilities {
   readonly fenced: boolean;
   /** What an acknowledged job survives: the end of this process, of the server, of the power. `none` = nothing. */
   readonly durability: 'none' | 'process' | 'server' | 'power' | 'unknown';
-}
-
-/** Last parameter of every operation. @publicApi */
-export interface StoreOptions {
-  /** Store time in ms for this call. Only tests set it. */
-  readonly now?: number;
-}
-
-/**
- * Names one call so that a resend is recognised. Numbers are counted per client and queue from 1.
- * @publicApi
- */
-export interface CallId {
-  /** The calling process incarnation; never used again after a restart. */
-  readonly client: string;
-  readonly n: number;
-  /** Every call up to this number has been answered: its stored reply may be dropped. */
-  readonly acked: number;
 }
 
 /** A job to add. Everything but `data` is small. @publicApi */
@@ -302,11 +288,4 @@ export interface SweptJob {
   readonly to: 'stalled' | 'failed';
   readonly stalledCount: number;
   readonly error?: StoredError;
-}
-
-/** How the queue is recorded in the store. @publicApi */
-export interface QueueRecord {
-  readonly name: string;
-  readonly strategy: QueueStrategy;
-  readonly paused: boolean;
 }

@@ -1,4 +1,4 @@
-import type { StoreOptions } from './job-store.js';
+import type { StoreOptions } from './calls.js';
 
 /**
  * What one process may tell another. All of it is hints: the store is the truth, and a lost message costs time only.

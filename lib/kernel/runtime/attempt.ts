@@ -5,8 +5,7 @@ import { toStoredError } from '../job/stored-error.js';
 import type { Random } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
 import type { Outcome, ReleaseReason } from '../ports/job-store.js';
-import type { ConsumerSpec } from './consumer.js';
-import type { JobRun } from './job-run.js';
+import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 
 /** How attempts of one job run, after precedence: the job, the consumer, the producer, the fallback. */
 export interface AttemptPlan {
@@ -15,7 +14,7 @@ export interface AttemptPlan {
   readonly timeoutMs: number | undefined;
 }
 
-export function planFor({ job, spec }: JobRun): AttemptPlan {
+export function planFor({ job, spec }: ConsumerRun): AttemptPlan {
   const own = job.meta.job;
   const producer = job.meta.producer;
   return {
@@ -26,7 +25,7 @@ export function planFor({ job, spec }: JobRun): AttemptPlan {
 }
 
 /** The handler returned. */
-export function endingOfValue(run: JobRun, value: unknown): Outcome {
+export function endingOfValue(run: ConsumerRun, value: unknown): Outcome {
   const { id, fence } = run.job;
   if (run.discarded) return discarded(run);
   if (run.abortKind === 'shutdown' && value === undefined) return releaseOf(run, 0, 'shutdown');
@@ -40,7 +39,7 @@ export function endingOfValue(run: JobRun, value: unknown): Outcome {
 
 /** The handler threw. */
 export function endingOfError(
-  run: JobRun,
+  run: ConsumerRun,
   plan: AttemptPlan,
   thrown: unknown,
   env: { random: Random; logger: Logger },
@@ -59,16 +58,16 @@ export function endingOfError(
 }
 
 /** Handed back, attempt refunded. */
-export function releaseOf({ job }: JobRun, delayMs: number, reason: ReleaseReason): Outcome {
+export function releaseOf({ job }: ConsumerRun, delayMs: number, reason: ReleaseReason): Outcome {
   return { kind: 'release', id: job.id, fence: job.fence, delayMs, reason };
 }
 
 /** Failed without another attempt. */
-export function failureOf({ job }: JobRun, thrown: unknown): Outcome {
+export function failureOf({ job }: ConsumerRun, thrown: unknown): Outcome {
   return { kind: 'fail', id: job.id, fence: job.fence, error: toStoredError(thrown) };
 }
 
-function discarded(run: JobRun, thrown?: unknown): Outcome {
+function discarded(run: ConsumerRun, thrown?: unknown): Outcome {
   const reason = run.discarded?.reason ?? 'the handler discarded the job';
   return failureOf(run, thrown === undefined ? new OqronError('DISCARDED', `${run.where}: ${reason}`) : thrown);
 }

@@ -4,6 +4,7 @@ import type { Job } from '../job/job.js';
 import type { AttemptOptions } from '../job/stored-job.js';
 import type { LeasePolicy } from '../ports/job-store.js';
 import type { JobContext } from './job-context.js';
+import type { JobRun, LeaseSpec } from './job-run.js';
 
 /**
  * What runs a job. What it returns (or resolves to) is the job's result.
@@ -23,13 +24,8 @@ export interface JobHooks<T = unknown, R = unknown> {
 }
 
 /** A consumer's definition with every default filled in. */
-export interface ConsumerSpec {
-  readonly queue: string;
-  /** Who defined it, for messages: `queue` or `worker`. */
-  readonly kind: 'queue' | 'worker';
+export interface ConsumerSpec extends LeaseSpec {
   readonly concurrency: number;
-  readonly leaseMs: number;
-  readonly heartbeatMs: number;
   /** Longest sleep while the wake-up channel is unproven. */
   readonly pollIntervalMs: number;
   /** How long an aborted handler may keep its slot. */
@@ -48,3 +44,6 @@ export interface ConsumerSpec {
   readonly knownNames: readonly string[];
   readonly hooks: JobHooks;
 }
+
+/** An attempt of a consumer's job. */
+export type ConsumerRun = JobRun<ConsumerSpec>;

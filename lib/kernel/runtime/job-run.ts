@@ -1,15 +1,23 @@
 import { JobAbortedError, type AbortKind } from '../errors/index.js';
 import type { LogEntry, Progress } from '../job/stored-job.js';
 import type { ClaimedJob } from '../ports/job-store.js';
-import type { ConsumerSpec } from './consumer.js';
 
 /** Log lines that wait to be written; the oldest go first. The store keeps no more of them anyway. */
 const MAX_PENDING_LOGS = 200;
 
+/** What a run needs to know of its consumer to keep its lease. */
+export interface LeaseSpec {
+  readonly queue: string;
+  /** Who defined it, for messages: `queue` or `worker`. */
+  readonly kind: 'queue' | 'worker';
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+}
+
 /**
  * One attempt in this process: its lease, its abort signal, and what the handler said that is not stored yet.
  */
-export class JobRun {
+export class JobRun<S extends LeaseSpec = LeaseSpec> {
   /** No outcome may be recorded any more: one was, or the lease is gone. */
   closed = false;
   /** The handler came back, one way or the other. */
@@ -27,7 +35,7 @@ export class JobRun {
 
   constructor(
     readonly job: ClaimedJob,
-    readonly spec: ConsumerSpec,
+    readonly spec: S,
     /** Monotonic time at which the claim, or the last extend that was kept, was sent. */
     public renewedAt: number,
     /** Monotonic time after which this process must not count on the lease. */

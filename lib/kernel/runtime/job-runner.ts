@@ -2,9 +2,8 @@ import { InvalidPayloadError, JobTimeoutError, OqronError } from '../errors/inde
 import type { Timer } from '../ports/clock.js';
 import type { Outcome } from '../ports/job-store.js';
 import { endingOfError, endingOfValue, failureOf, planFor, releaseOf, type AttemptPlan } from './attempt.js';
-import type { ConsumerSpec, Handler } from './consumer.js';
+import type { ConsumerRun, ConsumerSpec, Handler } from './consumer.js';
 import { JobContext, type ContextHost } from './job-context.js';
-import type { JobRun } from './job-run.js';
 import type { Runtime } from './runtime.js';
 
 /** A job whose name nobody here knows comes back after this long (ms): another process may know it. */
@@ -15,8 +14,8 @@ const UNKNOWN_NAME_PATIENCE_MS = 600_000;
 /** Where endings go. */
 export interface RunnerHost {
   /** The attempt has an outcome to record. Called at most once per run. */
-  ended(run: JobRun, outcome: Outcome, value: unknown, thrown: unknown): void;
-  leaseLost(run: JobRun, why: 'lost' | 'cancelled', detail?: string): void;
+  ended(run: ConsumerRun, outcome: Outcome, value: unknown, thrown: unknown): void;
+  leaseLost(run: ConsumerRun, why: 'lost' | 'cancelled', detail?: string): void;
   /** The handler returned, or its grace is over: its slot may be used again. */
   slotFreed(): void;
 }
@@ -27,8 +26,8 @@ export interface RunnerHost {
  */
 export class JobRunner {
   /** Handlers that were told to stop and still run, with the timer that ends their grace. */
-  readonly #late = new Map<JobRun, Timer | undefined>();
-  readonly #timeouts = new Map<JobRun, Timer>();
+  readonly #late = new Map<ConsumerRun, Timer | undefined>();
+  readonly #timeouts = new Map<ConsumerRun, Timer>();
   readonly #context: ContextHost;
   #zombies = 0;
 
@@ -54,7 +53,7 @@ export class JobRunner {
     return this.#zombies;
   }
 
-  start(run: JobRun): void {
+  start(run: ConsumerRun): void {
     const { job } = run;
     const handler = this.spec.handlerFor(job.name);
     if (!handler) return this.#refuse(run, this.#unknownName(run));
@@ -78,7 +77,7 @@ export class JobRunner {
   }
 
   /** Ends a run because the process ends. */
-  release(run: JobRun): void {
+  release(run: ConsumerRun): void {
     if (run.closed) return;
     this.#close(run);
     this.host.ended(run, releaseOf(run, 0, 'shutdown'), undefined, undefined);
@@ -86,7 +85,7 @@ export class JobRunner {
   }
 
   /** The run is over, its handler perhaps not: it keeps its slot until it returns or its grace ends. */
-  awaitReturn(run: JobRun): void {
+  awaitReturn(run: ConsumerRun): void {
     this.#timeouts.get(run)?.cancel();
     this.#timeouts.delete(run);
     if (run.returned) {
@@ -106,7 +105,7 @@ export class JobRunner {
     this.#late.set(run, timer);
   }
 
-  #call(run: JobRun, plan: AttemptPlan, handler: Handler): void {
+  #call(run: ConsumerRun, plan: AttemptPlan, handler: Handler): void {
     const ctx = new JobContext(run, this.#context, run.data, plan.maxAttempts, plan.timeoutMs);
     const { clock } = this.rt;
     let answer: unknown;
@@ -129,7 +128,7 @@ export class JobRunner {
   }
 
   /** The handler came back with a value (`ok`) or by throwing. */
-  #returned(run: JobRun, plan: AttemptPlan, ok: boolean, answer: unknown): void {
+  #returned(run: ConsumerRun, plan: AttemptPlan, ok: boolean, answer: unknown): void {
     run.returned = true;
     if (this.#late.has(run)) {
       const timer = this.#late.get(run);
@@ -155,7 +154,7 @@ export class JobRunner {
     this.host.slotFreed();
   }
 
-  #timedOut(run: JobRun, plan: AttemptPlan): void {
+  #timedOut(run: ConsumerRun, plan: AttemptPlan): void {
     if (run.closed || run.returned) return;
     const error = new JobTimeoutError(plan.timeoutMs as number, run.where);
     // The ending first: an abort for a timeout must not be taken for one of a shutdown that came before it.
@@ -167,14 +166,14 @@ export class JobRunner {
   }
 
   /** Ends a run whose handler is not called at all. */
-  #refuse(run: JobRun, outcome: Outcome): void {
+  #refuse(run: ConsumerRun, outcome: Outcome): void {
     run.returned = true;
     this.#close(run);
     this.host.ended(run, outcome, undefined, undefined);
     this.host.slotFreed();
   }
 
-  #close(run: JobRun): void {
+  #close(run: ConsumerRun): void {
     run.closed = true;
     const timer = this.#timeouts.get(run);
     if (!timer) return;
@@ -182,7 +181,7 @@ export class JobRunner {
     this.#timeouts.delete(run);
   }
 
-  #unknownName(run: JobRun): Outcome {
+  #unknownName(run: ConsumerRun): Outcome {
     const { job, spec } = run;
     const known = spec.knownNames.map((name) => `"${name}"`).join(', ');
     const message = `${run.where}: no handler for the name "${job.name}"; known names: ${known}`;

@@ -23,7 +23,8 @@ export class Lifecycle {
         await this.onStart();
         this.#state = 'started';
       } catch (error) {
-        await this.onStop();
+        // What the rollback trips over is a consequence; the caller needs the cause.
+        await this.onStop().catch(() => undefined);
         throw error;
       }
     });

@@ -3,13 +3,12 @@ import { toJob, type Job } from '../job/job.js';
 import type { FinalStatus } from '../job/states.js';
 import type { StoredError } from '../job/stored-job.js';
 import type { Outcome, SettleVerdict, SweptJob } from '../ports/job-store.js';
-import type { ConsumerSpec } from './consumer.js';
-import type { JobRun } from './job-run.js';
+import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import type { Runtime } from './runtime.js';
 
 /** An attempt whose outcome the store has answered. */
 interface Settled {
-  readonly run: JobRun;
+  readonly run: ConsumerRun;
   readonly outcome: Outcome;
   readonly value: unknown;
   readonly thrown: unknown;
@@ -42,7 +41,7 @@ export class Reporter {
   }
 
   /** This process lost the job; whatever its handler does is not recorded. */
-  lost(run: JobRun): void {
+  lost(run: ConsumerRun): void {
     this.rt.logger.warn(`${run.where}: the lease was lost, the outcome of this attempt is dropped`, {
       queue: run.spec.queue,
       jobId: run.job.id,
@@ -52,7 +51,7 @@ export class Reporter {
   }
 
   /** The settle got no answer at all. */
-  unsettled(run: JobRun, unknown: boolean): void {
+  unsettled(run: ConsumerRun, unknown: boolean): void {
     this.rt.logger.error(
       `${run.where}: the outcome could not be recorded${unknown ? ' (it may have been)' : ''}; ` +
         'the job runs again when its lease expires unless it was',
@@ -100,7 +99,7 @@ export class Reporter {
     if (onFail) this.#hook('onFail', run.spec, () => onFail(viewOf(end, 'failed', now), reason));
   }
 
-  #logFailure(run: JobRun, error: StoredError, context: Record<string, unknown>): void {
+  #logFailure(run: ConsumerRun, error: StoredError, context: Record<string, unknown>): void {
     const { job, spec } = run;
     this.rt.logger.warn(`${run.where}: attempt ${job.attempt} failed: ${error.message}`, {
       queue: spec.queue,
@@ -118,12 +117,12 @@ export class Reporter {
     guard(run, (error) => this.rt.events.report(`hook ${name} (${spec.kind} "${spec.queue}")`, error));
   }
 
-  #duration(run: JobRun): number {
+  #duration(run: ConsumerRun): number {
     return this.rt.clock.monotonic() - run.startedAt;
   }
 }
 
-function eventOf({ job, spec }: JobRun) {
+function eventOf({ job, spec }: ConsumerRun) {
   return { queue: spec.queue, id: job.id, name: job.name, attempt: job.attempt };
 }
 

@@ -2,7 +2,7 @@ import { UnknownOutcomeError } from '../errors/index.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import type { Timer } from '../ports/clock.js';
 import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
-import type { ConsumerSpec } from './consumer.js';
+import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import { JobRun } from './job-run.js';
 import { JobRunner, type RunnerHost } from './job-runner.js';
 import { localDeadline } from './lease-keeper.js';
@@ -16,7 +16,7 @@ const MAX_CALLS = 2;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 
 interface Ended {
-  readonly run: JobRun;
+  readonly run: ConsumerRun;
   readonly outcome: Outcome;
   readonly value: unknown;
   readonly thrown: unknown;
@@ -44,7 +44,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #suspectsLeft = 0;
   readonly #runner: JobRunner;
   readonly #reporter: Reporter;
-  readonly #runs = new Set<JobRun>();
+  readonly #runs = new Set<ConsumerRun>();
   readonly #idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -122,7 +122,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#state = 'closed';
   }
 
-  ended(run: JobRun, outcome: Outcome, value: unknown, thrown: unknown): void {
+  ended(run: ConsumerRun, outcome: Outcome, value: unknown, thrown: unknown): void {
     // The lease is renewed until the store has answered: a slow settle must not lose the job.
     this.rt.notes.forget(run);
     const note = run.takeNote();
@@ -138,7 +138,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#tellIdle();
   }
 
-  leaseLost(run: JobRun, why: 'lost' | 'cancelled', detail?: string): void {
+  leaseLost(run: ConsumerRun, why: 'lost' | 'cancelled', detail?: string): void {
     if (run.closed) return;
     run.closed = true;
     this.rt.notes.forget(run);

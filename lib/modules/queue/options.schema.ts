@@ -50,7 +50,7 @@ const codec = z.custom<Codec>(
 );
 
 /** What a contract, a producer and a consumer may say. */
-export const sharedShape = {
+const sharedShape = {
   strategy: z.enum(['fifo', 'lifo', 'priority']).optional(),
   retries: retries.optional(),
   timeout: positiveDuration.optional(),
@@ -64,7 +64,7 @@ export const sharedShape = {
 };
 
 /** What a consumer may say. */
-export const executionShape = {
+const executionShape = {
   ...sharedShape,
   concurrency: integer(1, 100_000).optional(),
   guaranteedWorker: z.boolean().optional(),

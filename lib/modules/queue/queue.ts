@@ -98,9 +98,12 @@ export class Queue<T = unknown, R = unknown> {
       }
     });
     const results = (await Promise.all(chunks(jobs).map((chunk) => host.enqueuer.add(chunk)))).flat();
-    return Promise.all(
-      jobs.map((job, i) => this.#handle(host, job, results[i] as EnqueueResult, (items[i] as BulkItem<T>).data)),
-    );
+    const handles: JobHandle<T, R>[] = [];
+    for (const [i, job] of jobs.entries()) {
+      const handle = this.#handle(host, job, results[i] as EnqueueResult, (items[i] as BulkItem<T>).data);
+      handles.push(handle instanceof Promise ? await handle : handle);
+    }
+    return handles;
   }
 
   /** One job with its record as it is now, or `undefined`. */

@@ -1,0 +1,17 @@
+/** Last parameter of every operation. @publicApi */
+export interface StoreOptions {
+  /** Store time in ms for this call. Only tests set it. */
+  readonly now?: number;
+}
+
+/**
+ * Names one call so that a resend is recognised. Numbers are counted per client and queue from 1.
+ * @publicApi
+ */
+export interface CallId {
+  /** The calling process incarnation; never used again after a restart. */
+  readonly client: string;
+  readonly n: number;
+  /** Every call up to this number has been answered: its stored reply may be dropped. */
+  readonly acked: number;
+}
