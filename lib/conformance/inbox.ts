@@ -70,7 +70,10 @@ export class Inbox {
     });
   }
 
+  /** Stops listening; a second time does nothing. */
   async close(): Promise<void> {
-    await this.#stop?.();
+    const stop = this.#stop;
+    this.#stop = undefined;
+    await stop?.();
   }
 }

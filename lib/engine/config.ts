@@ -8,8 +8,8 @@ import type { IStorageEngine } from '../kernel/ports/storage.js';
 import type { Duration } from '../kernel/job/duration.js';
 import { duration, integer, parseOptions, strict } from '../kernel/validation.js';
 import type { JobOptions } from '../modules/queue/index.js';
-import { jobOptionsSchema, type DefaultJobSettings } from '../modules/queue/options.schema.js';
-import { consoleLogger, silentLogger, type LogThreshold } from './console-logger.js';
+import { defaultJobOptionsSchema, type DefaultJobSettings } from '../modules/queue/options.schema.js';
+import { consoleLogger, guardedLogger, silentLogger, type LogThreshold } from './console-logger.js';
 import { selectModules, type ModuleEntry, type ModuleName, type SelectedModule } from './modules.js';
 
 /** Where jobs live. This release has `default` (memory). @publicApi */
@@ -108,7 +108,7 @@ const schema = strict({
     }).optional(),
     timezone: label.optional(),
   }).optional(),
-  defaultJobOptions: jobOptionsSchema.omit({ jobId: true }).default({}),
+  defaultJobOptions: defaultJobOptionsSchema.default({}),
   tags: z.array(label).max(16).default([]),
   shutdown: strict({
     enabled: z.boolean().default(true),
@@ -159,7 +159,7 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
       timeoutMs: parsed.shutdown.timeout,
       signals: parsed.shutdown.signals as NodeJS.Signals[],
     },
-    logger: logger === false ? silentLogger : 'info' in logger ? logger : consoleLogger(logger.level),
+    logger: logger === false ? silentLogger : 'info' in logger ? guardedLogger(logger) : consoleLogger(logger.level),
     history: parsed.observability,
   };
 }

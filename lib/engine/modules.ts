@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { InvalidOptionsError, ModuleNotAvailableError } from '../kernel/errors/index.js';
-import { parseOptions, strict } from '../kernel/validation.js';
+import { checkOptions, strict } from '../kernel/validation.js';
 import type { Duration } from '../kernel/job/duration.js';
 import type { KeepOption } from '../kernel/job/retention.js';
 import type { RetryOptions } from '../modules/queue/index.js';
@@ -94,7 +94,9 @@ export function selectModules(entries: readonly unknown[] | undefined): Readonly
     } else if (selected.has(name)) {
       problems.push(`modules.${i}: "${name}" is selected twice`);
     } else {
-      selected.set(name, parseOptions(`modules.${i} (${name})`, optionsSchema, options));
+      const checked = checkOptions(optionsSchema, options);
+      if (checked.problems) problems.push(...checked.problems.map((problem) => `modules.${i} (${name}): ${problem}`));
+      else selected.set(name, checked.value);
     }
   });
   if (problems.length > 0) throw new InvalidOptionsError('OqronKit config', problems);

@@ -25,9 +25,18 @@ function suggest(key: string, known: readonly string[]): string {
 
 /** Checks `value` and answers it parsed; throws one `InvalidOptionsError` with every problem found. */
 export function parseOptions<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
+  const checked = checkOptions(schema, value);
+  if (checked.problems) throw new InvalidOptionsError(where, checked.problems);
+  return checked.value;
+}
+
+/** The same without throwing, for callers that join the problems of several checks. */
+export function checkOptions<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): { value: z.output<S>; problems?: undefined } | { problems: string[] } {
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new InvalidOptionsError(where, problemsOf(result.error));
+  return result.success ? { value: result.data } : { problems: problemsOf(result.error) };
 }
 
 /** Every problem as a sentence that begins with the option's path. */

@@ -219,7 +219,7 @@ export const readCases = suite('read', (it) => {
     }
   });
 
-  it('[read] a queue is recorded once somebody declared it or added to it', async (p, bench) => {
+  it('[read] a queue is recorded once somebody declared it, added to it or paused it, not when it is asked for work', async (p, bench) => {
     const record = async (queue: string): Promise<unknown> => {
       const found = await bench.admin.record(queue, bench.at);
       return found && { ...found };
@@ -234,9 +234,11 @@ export const readCases = suite('read', (it) => {
     await p.declare('declared', { strategy: 'lifo' });
     await p.pause('declared');
     assert.deepEqual(await record('declared'), { name: 'declared', strategy: 'lifo', paused: true });
+    await p.pause('halted');
+    assert.deepEqual(await record('halted'), { name: 'halted', strategy: 'fifo', paused: true });
     await p.remove('added', 'a');
     await p.obliterate('declared');
-    assert.deepEqual(await bench.admin.queues({ limit: 10 }, bench.at), ['added', 'declared']);
+    assert.deepEqual(await bench.admin.queues({ limit: 10 }, bench.at), ['added', 'declared', 'halted']);
   });
 
   it('[read] recorded queues are listed by name, page by page', async (p, bench) => {

@@ -62,6 +62,15 @@ export const settleCases = suite('settle', (it) => {
     assert.equal((await p.takeOne('mail')).attempt, 2);
   });
 
+  it('[settle] a completed job has no error, whatever its earlier attempts said', async (p, bench) => {
+    await p.add('mail', job('a'));
+    await p.finish('mail', retry(await p.takeOne('mail'), 0));
+    await p.finish('mail', complete(await p.takeOne('mail')));
+    const stored = await bench.stored('mail', 'a');
+    assert.equal(stored.error, undefined);
+    assert.ok(stored.timeline.some(({ event }) => event === 'attempt-failed'));
+  });
+
   it('[settle] attempts are counted over many retries', async (p) => {
     await p.add('mail', job('a'));
     for (let attempt = 1; attempt <= 5; attempt += 1) {

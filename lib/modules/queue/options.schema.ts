@@ -90,8 +90,7 @@ export const workerSchema = strict({ ...executionShape, topic: name }).refine(
   'a worker needs a handler (or handlers by job name)',
 );
 
-export const jobOptionsSchema = strict({
-  jobId: jobId.optional(),
+const commonJobShape = {
   priority: priority.optional(),
   delay: duration.optional(),
   attempts: integer(0, 1_000_000).optional(),
@@ -101,7 +100,12 @@ export const jobOptionsSchema = strict({
   correlationId: text(256).optional(),
   timeout: positiveDuration.optional(),
   tags: tags.optional(),
-});
+};
+
+export const jobOptionsSchema = strict({ jobId: jobId.optional(), ...commonJobShape });
+
+/** What may hold for every job: anything but an id. */
+export const defaultJobOptionsSchema = strict(commonJobShape);
 
 /** What modules and `defaultJobOptions` may set for everybody. */
 export const moduleShape = {
@@ -122,4 +126,4 @@ export type SharedSettings = z.output<typeof contractSchema>;
 export type QueueSettings = z.output<typeof queueSchema>;
 export type WorkerSettings = z.output<typeof workerSchema>;
 export type JobSettings = z.output<typeof jobOptionsSchema>;
-export type DefaultJobSettings = Omit<JobSettings, 'jobId'>;
+export type DefaultJobSettings = z.output<typeof defaultJobOptionsSchema>;
