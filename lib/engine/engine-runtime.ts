@@ -58,8 +58,8 @@ export class EngineRuntime implements Runtime {
     return enqueuer;
   }
 
-  pollFloor(pollIntervalMs: number): number {
-    return this.pulse.floor(pollIntervalMs);
+  pollFloor(spec: { readonly pollIntervalMs: number; readonly leaseMs: number }): number {
+    return this.pulse.floor(spec);
   }
 
   /** Resolves when every add so far was answered. */

@@ -33,7 +33,10 @@ describe('OqronModule', () => {
     const { id } = await queue.add({ n: 21 });
     for (;;) {
       const job = await queue.getJob(id);
-      if (job?.status === 'completed') { expect(job.returnValue).toBe(42); break; }
+      if (job?.status === 'completed') {
+        expect(job.returnValue).toBe(42);
+        break;
+      }
       await new Promise(setImmediate);
     }
     await app.close();

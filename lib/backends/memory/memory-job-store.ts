@@ -193,6 +193,8 @@ export class MemoryJobStore implements JobStore {
     if (taken.length >= request.count) this.signals.markBusy(queue.name, request.owner);
     else this.signals.markIdle(queue.name, request.owner, now);
     queue.readied = Math.max(0, queue.readied - taken.length);
+    // A claimer that waits for more sleeps until the next due job itself.
+    if (taken.length < request.count) queue.sooner = false;
     const rest = {
       queue: queue.name,
       now,
@@ -216,8 +218,9 @@ export class MemoryJobStore implements JobStore {
   }
 
   #hint(queue: MemoryQueue, now: number): void {
-    const jobs = queue.readied;
+    const jobs = queue.readied + (queue.sooner ? 1 : 0);
     queue.readied = 0;
+    queue.sooner = false;
     if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, jobs, now);
   }
 

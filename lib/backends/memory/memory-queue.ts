@@ -44,6 +44,8 @@ export class MemoryQueue {
   strategy: QueueStrategy | undefined;
   /** Transitions into `ready` since the store last sent hints. */
   readied = 0;
+  /** A job became the earliest due one: whoever sleeps must learn of it, or it would start late. */
+  sooner = false;
 
   #ord = 0;
   #fence = 0;
@@ -163,7 +165,8 @@ export class MemoryQueue {
       this.forget(job);
       return;
     }
-    this.#rules[status] = rule;
+    // A job's own rule is for now; what the definitions say goes on holding while the queue rests.
+    if (job.keep?.[status === 'completed' ? 'completed' : 'failed']?.from !== 'job') this.#rules[status] = rule;
     this.#trim(this.done[status], rule, now, TRIM_PER_CALL);
   }
 
@@ -276,6 +279,7 @@ export class MemoryQueue {
     job.status = 'delayed';
     job.owner = undefined;
     this.#place(job, this.delayed, runAt, job.ord);
+    if (this.delayed.first() === job) this.sooner = true;
   }
 
   #place(job: MemoryJob, set: OrderedSet<MemoryJob>, k1: number, k2: number): void {

@@ -34,7 +34,8 @@ export type { QueueRecord } from './job-admin.js';
  * 7. **One `onTerminal`.** Completed, failed, cancelled, stalled past the cap: one internal routine applies
  *    retention, updates counters and releases what waits.
  * 8. **Payloads are opaque strings.** They come back byte for byte.
- * 9. **Wake-ups are hints.** Every transition into `ready` hints one idle process per job.
+ * 9. **Wake-ups are hints.** Every transition into `ready` hints one idle process per job; a job that becomes the
+ *    earliest due one hints one process, which then sleeps until it is due.
  * 10. **Version skew.** A process that meets newer data refuses with `SCHEMA_TOO_NEW`.
  * 11. **Store full.** Enqueue answers `StoreFullError`; settles and heartbeats of running jobs still pass.
  *
@@ -69,7 +70,7 @@ export interface JobStore {
   settle(call: CallId, request: SettleRequest, opts?: StoreOptions): Promise<SettleReply>;
 
   /**
-   * Renews leases, counted from store time. It carries no CallId: it is idempotent by itself, so a resend is simply
+   * Renews leases, counted from store time; a lease that expired and was not taken back yet is kept. It carries no CallId: it is idempotent by itself, so a resend is simply
    * answered anew.
    */
   extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]>;
@@ -112,7 +113,7 @@ export interface NewJob {
   readonly priority: number;
   /** Not before this many ms of store time from now; 0 = at once. */
   readonly delayMs: number;
-  /** Absolute instant (ms) where the user gave one; wins over `delayMs`. */
+  /** Absolute instant (ms) where the user gave one; wins over `delayMs`. One that has passed means now. */
   readonly runAt?: number;
   readonly keep?: JobKeep;
 }

@@ -8,6 +8,8 @@ import type { WorkerLoop } from './worker-loop.js';
 const NONCE_EVERY_MS = 5_000;
 /** Longest sleep of an idle consumer while the channel is proven (ms). */
 const PROVEN_FLOOR_MS = 10_000;
+/** A job is claimable again within 5 s after its lease ended; a second is left for the claim itself. */
+const RECOVERY_MS = 4_000;
 
 interface PulseHost {
   readonly owner: string;
@@ -32,9 +34,13 @@ export class Pulse {
 
   constructor(private readonly host: PulseHost) {}
 
-  /** How long an idle consumer may sleep now (ms). */
-  floor(pollIntervalMs: number): number {
-    return this.#proven ? Math.max(pollIntervalMs, PROVEN_FLOOR_MS) : pollIntervalMs;
+  /**
+   * How long an idle consumer may sleep now (ms). A sleeper learns of leases that others took only when it looks: one
+   * that looks before lease + 5 s takes a dead process's job back in time, however short the lease.
+   */
+  floor({ pollIntervalMs, leaseMs }: { readonly pollIntervalMs: number; readonly leaseMs: number }): number {
+    if (!this.#proven) return pollIntervalMs;
+    return Math.max(pollIntervalMs, Math.min(PROVEN_FLOOR_MS, leaseMs + RECOVERY_MS));
   }
 
   get proven(): boolean {

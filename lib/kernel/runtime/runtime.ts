@@ -26,5 +26,5 @@ export interface Runtime {
   /** The lane for calls to this queue. */
   lane(queue: string): CallLane;
   /** Longest sleep of an idle consumer now (ms): its own floor, more while the wake-up channel is proven. */
-  pollFloor(pollIntervalMs: number): number;
+  pollFloor(spec: { readonly pollIntervalMs: number; readonly leaseMs: number }): number;
 }

@@ -4,8 +4,10 @@ import { Reporter } from './reporter.js';
 import type { Runtime } from './runtime.js';
 import type { WorkerLoop } from './worker-loop.js';
 
-/** Queues whose consumers have had no reason to claim for this long are swept (ms, jittered). */
-const OWN_EVERY_MS = 5_000;
+/** Queues whose slots are all taken are swept this often (ms), so that no expired lease waits longer than 5 s. */
+const FULL_EVERY_MS = { least: 2_500, most: 4_500 };
+/** A queue that was claimed from within this time (ms) has just been reaped. */
+const JUST_CLAIMED_MS = 500;
 /** Every registered queue is swept this often by any process (ms). */
 const ALL_EVERY_MS = 60_000;
 /** Full pages that one sweep takes at most; the rest waits for the next. */
@@ -47,9 +49,11 @@ export class Sweeper {
       await this.#sweep(undefined);
       return;
     }
-    const unclaimed: string[] = [];
-    for (const loop of this.loops()) if (now - loop.lastClaimAt >= OWN_EVERY_MS) unclaimed.push(loop.queue);
-    if (unclaimed.length > 0) await this.#sweep(unclaimed);
+    const full: string[] = [];
+    for (const loop of this.loops()) {
+      if (loop.full && now - loop.lastClaimAt >= JUST_CLAIMED_MS) full.push(loop.queue);
+    }
+    if (full.length > 0) await this.#sweep(full);
   }
 
   async #sweep(queues: readonly string[] | undefined): Promise<void> {
@@ -63,7 +67,8 @@ export class Sweeper {
 
   #arm(): void {
     if (this.#stopped) return;
-    this.#timer = this.rt.clock.timer(OWN_EVERY_MS * (0.75 + this.rt.random.next() / 2), () => {
+    const { least, most } = FULL_EVERY_MS;
+    this.#timer = this.rt.clock.timer(least + (most - least) * this.rt.random.next(), () => {
       void this.runOnce()
         .catch((error: unknown) => this.rt.events.report('Sweeper.runOnce', error))
         .finally(() => this.#arm());

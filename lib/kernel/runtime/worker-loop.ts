@@ -65,6 +65,11 @@ export class WorkerLoop implements Claimer, RunnerHost {
     return this.#runner.zombies;
   }
 
+  /** Every slot is taken: no claim reaps expired leases on the way. */
+  get full(): boolean {
+    return this.#running + this.#claiming >= this.spec.concurrency;
+  }
+
   /** Monotonic time of the last claim, for the sweeper. */
   get lastClaimAt(): number {
     return this.#lastClaimAt;
@@ -81,7 +86,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   wake(): boolean {
     this.#hungry = true;
     this.kick();
-    return this.#state === 'open' && this.#running + this.#claiming < this.spec.concurrency;
+    return this.#state === 'open' && !this.full;
   }
 
   kick(): void {
@@ -246,7 +251,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
       this.#restUntil = this.rt.clock.monotonic() + reply.retryAfterMs;
       this.#sleep(reply.retryAfterMs);
     } else if (reply.jobs.length >= want && !alone) this.#hungry = true;
-    else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec.pollIntervalMs)));
+    else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec)));
   }
 
   /** Looks again after `ms`, unless a hint comes before. */

@@ -43,6 +43,15 @@ export function defineQueue<T = unknown, R = unknown>(
   });
 }
 
+/** One side's own settings over those of its contract. What it leaves undefined takes nothing away. */
+export function overContract<S extends object>(contract: QueueContract | undefined, own: S): S {
+  return contract ? { ...contract.settings, ...definedOf(own) } : own;
+}
+
+function definedOf<S extends object>(settings: S): S {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as S;
+}
+
 /** True for what {@link defineQueue} returns. */
 export function isContract(value: unknown): value is QueueContract {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'queue-contract';

@@ -1,5 +1,5 @@
 import { parseOptions } from '../../kernel/validation.js';
-import { isContract, type QueueContract } from './define-queue.js';
+import { isContract, overContract, type QueueContract } from './define-queue.js';
 import { queueSchema, type QueueSettings } from './options.schema.js';
 import type { QueueOptions } from './queue.types.js';
 
@@ -27,7 +27,7 @@ export function queueDefinition<T, R>(
   return {
     kind: 'queue',
     name,
-    settings: { ...contract?.settings, ...settings },
+    settings: overContract(contract, settings),
     consumes: settings.handler !== undefined || settings.handlers !== undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { parseOptions } from '../../kernel/validation.js';
 import type { Handler } from '../../kernel/runtime/consumer.js';
-import { isContract, type ExecutionOptions, type NamedHandlers, type QueueContract } from '../queue/index.js';
+import { isContract, overContract, type ExecutionOptions, type NamedHandlers, type QueueContract } from '../queue/index.js';
 import { workerSchema, type WorkerSettings } from '../queue/options.schema.js';
 
 /**
@@ -41,5 +41,5 @@ export function workerDefinition<T, R>(
   const options: unknown = contract ? { ...own, topic: contract.name } : target;
   const given = typeof options === 'object' && options !== null && 'topic' in options ? String(options.topic) : '';
   const { topic, ...settings } = parseOptions(`worker(${JSON.stringify(given)})`, workerSchema, options);
-  return { kind: 'worker', name: topic, settings: { ...contract?.settings, ...settings }, consumes: true };
+  return { kind: 'worker', name: topic, settings: overContract(contract, settings), consumes: true };
 }

@@ -1,0 +1,62 @@
+import {
+  createAdapters,
+  createBroker,
+  createLock,
+  createLockAdapter,
+  createStorage,
+  createStorageAdapter,
+  cron,
+  cronModule,
+  OqronContainer,
+  OqronEngine,
+  OqronManager,
+  schedule,
+  scheduleModule,
+  webhook,
+  type OqronConfig,
+} from 'oqronkit';
+
+const silent = { logger: false } satisfies OqronConfig;
+const redis = 'redis://localhost:6379';
+const postgres = { connectionString: 'postgresql://localhost/none' };
+const nothing: never[] = [];
+
+/** An option by a name that its type does not have yet. */
+const option = (name: string, value: unknown): object => ({ [name]: value });
+
+/**
+ * What waiting examples wait for, each with a try that has to be refused as not available. Once it is not, the name has
+ * landed: remove it here and from the examples that wait for it.
+ */
+export const MISSING = {
+  cron: () => cron(),
+  cronModule: () => cronModule(),
+  schedule: () => schedule(),
+  scheduleModule: () => scheduleModule(),
+  webhook: () => webhook(),
+  createStorage: () => createStorage(),
+  createBroker: () => createBroker(),
+  createLock: () => createLock(),
+  createStorageAdapter: () => createStorageAdapter(),
+  createLockAdapter: () => createLockAdapter(),
+  createAdapters: () => createAdapters(),
+  'OqronContainer.get': () => OqronContainer.get(),
+  'OqronManager.from': () => OqronManager.from(),
+  "mode 'redis'": () => new OqronEngine({ ...silent, mode: 'redis', redis }),
+  "mode 'db'": () => new OqronEngine({ ...silent, mode: 'db', postgres }),
+  "mode 'hybrid-db'": () => new OqronEngine({ ...silent, mode: 'hybrid-db', redis, postgres }),
+  "mode 'custom'": () => new OqronEngine({ ...silent, mode: 'custom', ...option('adapters', {}) }),
+  'option dependsOn': async () => {
+    const engine = new OqronEngine(silent);
+    await engine.queue({ name: 'child' }).add({}, option('dependsOn', nothing));
+  },
+} satisfies Record<string, () => unknown>;
+
+export type Missing = keyof typeof MISSING;
+
+/** True when the library says that this does not exist yet; other failures are none of ours. */
+export function isNotAvailable(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  if (error.code === 'MODULE_NOT_AVAILABLE') return true;
+  return error.code === 'INVALID_OPTIONS' && error.message.includes('unknown option "dependsOn"');
+}

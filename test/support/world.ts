@@ -1,0 +1,55 @@
+import { OqronEngine, type Backend, type EngineParts, type OqronConfig } from 'oqronkit';
+import { VirtualClock } from 'oqronkit/testing';
+import { createMemoryBackend } from '../../lib/backends/memory/index.js';
+import { RecordingLogger } from './recording-logger.js';
+import { seededRandom } from './seeded-random.js';
+
+/** Engines on one virtual clock that share one memory store unless they are given another. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly log = new RecordingLogger();
+  readonly backend: Backend = createMemoryBackend({ clock: this.clock });
+  readonly #engines: OqronEngine[] = [];
+
+  engine(config: OqronConfig = {}, parts: EngineParts = {}): OqronEngine {
+    const engine = new OqronEngine(
+      { logger: this.log, ...config },
+      { clock: this.clock, backend: this.backend, random: seededRandom(this.#engines.length + 1), ...parts },
+    );
+    this.#engines.push(engine);
+    return engine;
+  }
+
+  /** Waits for `promise` with the handler parked on the clock, so that `advance` need not wait for it in real time. */
+  hold<T>(promise: Promise<T>): Promise<T> {
+    const parked = this.clock.sleep('50y').then(() => {
+      throw new Error('fifty years have passed');
+    });
+    return Promise.race([promise, parked]);
+  }
+
+  /** A handler that never returns. */
+  never(): Promise<never> {
+    return this.hold(new Promise<never>(() => undefined));
+  }
+
+  /** Moves the clock on until `promise` settles, at most `limit` in steps. */
+  async passUntil<T>(promise: Promise<T>, step: '100ms' | '1s' | '10s' = '1s', steps = 600): Promise<T> {
+    let settled = false;
+    const done = (): void => {
+      settled = true;
+    };
+    promise.then(done, done);
+    for (let i = 0; i < steps; i += 1) {
+      await this.clock.settle();
+      if (settled) return promise;
+      await this.clock.advance(step);
+    }
+    throw new Error(`still waiting after ${steps} steps of ${step}`);
+  }
+
+  /** Stops every engine, whatever its handlers do. */
+  async end(): Promise<void> {
+    for (const engine of this.#engines) await this.passUntil(engine.stop(), '10s');
+  }
+}
