@@ -367,6 +367,14 @@ export const DEFECTS: readonly Defect[] = [
     '[rule 9] as many processes are woken as there are jobs, each once',
   ),
   defect(
+    'sleepers do not learn of a job that is due sooner',
+    QUEUE,
+    'if (this.delayed.first() === job) this.sooner = true;',
+    '',
+    '[rule 9] a delayed job that becomes the earliest due one wakes one idle process',
+    '[rule 9] a delay that is shortened wakes one idle process',
+  ),
+  defect(
     'one hint wakes everybody',
     STORE,
     'if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, jobs, now);',

@@ -38,7 +38,7 @@ describe('the demo as a process', () => {
     exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text) => (output += text));
-    const url = await until(`the address to be printed`, () => /served at (http:\S+)/.exec(output)?.[1], 10_000);
+    const url = await until('the address to be printed', () => /served at (http:\S+)/.exec(output)?.[1], 10_000);
     client = new Client(url);
   }, 120_000);
 

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { OqronKit, type Queue } from 'oqronkit';
 import { describePage } from './examples.js';
 import { emailQueue, processed, processing } from './stubs.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 describePage('crash-safety', {
   'crash-safety-2': async (run) => {

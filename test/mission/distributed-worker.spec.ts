@@ -5,7 +5,7 @@ import type { ModuleFolder } from '../docs/support/modules.js';
 import { compile, describePage, runIn } from './examples.js';
 import { EXAMPLES, type Example } from './manifest.js';
 import { post, video, type VideoMetadata } from './stubs.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 type VideoQueue = Queue<VideoMetadata, string>;
 

@@ -56,6 +56,22 @@ export const signalCases = suite(
       });
     }
 
+    it('[rule 9] a delayed job that becomes the earliest due one wakes one idle process', async (p, bench) => {
+      await p.add('mail', job('later', { delayMs: 60_000 }));
+      const inboxes = [await idle(bench, 'one'), await idle(bench, 'two')];
+      await p.add('mail', job('last', { delayMs: 90_000 }));
+      assert.equal(await wakes(inboxes), 0, 'a job that is due after another changes nothing for sleepers');
+      await p.add('mail', job('soon', { delayMs: 500 }));
+      assert.equal(await wakes(inboxes), 1);
+    });
+
+    it('[rule 9] a delay that is shortened wakes one idle process', async (p, bench) => {
+      await p.add('mail', job('later', { delayMs: 60_000 }));
+      const inbox = await idle(bench, 'one');
+      await p.changeDelay('mail', 'later', 500);
+      await inbox.woken('mail');
+    });
+
     it('[rule 9] an idle process is woken by resume', async (p, bench) => {
       await p.add('mail', job('a'));
       await p.pause('mail');
