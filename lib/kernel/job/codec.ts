@@ -1,4 +1,5 @@
 import { InvalidPayloadError } from '../errors/index.js';
+import { isA, textOf } from './stored-error.js';
 
 /**
  * Turns payloads and results into text and back. `encode` answers `undefined` for `undefined`.
@@ -32,8 +33,8 @@ export const jsonCodec: Codec = {
 };
 
 function describeFailure(error: unknown): string {
-  if (error instanceof RangeError) return 'the value is nested too deeply to be encoded';
-  return `the value cannot be encoded: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
+  if (isA(error, RangeError)) return 'the value is nested too deeply to be encoded';
+  return `the value cannot be encoded: ${textOf(error).split('\n')[0]}`;
 }
 
 /** Where the value holds something that JSON.stringify silently drops or empties. The value has no cycles. */

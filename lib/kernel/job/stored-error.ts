@@ -20,6 +20,15 @@ export function toStoredError(thrown: unknown): StoredError {
   };
 }
 
+/** `instanceof` for foreign values: a proxy whose prototype cannot be read is simply none. */
+export function isA<T>(thrown: unknown, type: abstract new (...args: never[]) => T): thrown is T {
+  try {
+    return thrown instanceof type;
+  } catch {
+    return false;
+  }
+}
+
 /** One line about whatever was thrown, for logs and messages. It never throws itself either. */
 export function textOf(thrown: unknown): string {
   return typeof thrown === 'string' ? thrown : (read(thrown, 'message') ?? describe(thrown));

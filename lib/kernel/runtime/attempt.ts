@@ -1,7 +1,7 @@
 import { NonRetryableError, OqronError, PayloadTooLargeError, ReleaseError, RetryLaterError } from '../errors/index.js';
 import { backoffDelay, type BackoffOptions } from '../job/backoff.js';
 import { MAX_DELAY_MS } from '../job/limits.js';
-import { toStoredError } from '../job/stored-error.js';
+import { isA, textOf, toStoredError } from '../job/stored-error.js';
 import type { Random } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
 import type { Outcome, ReleaseReason } from '../ports/job-store.js';
@@ -47,13 +47,13 @@ export function endingOfError(
   const { id, fence, attempt } = run.job;
   if (run.discarded) return discarded(run, thrown);
   if (run.abortKind === 'shutdown') return releaseOf(run, 0, 'shutdown');
-  if (thrown instanceof ReleaseError) return releaseOf(run, sane(thrown.delayMs, 0), 'released');
+  if (isA(thrown, ReleaseError)) return releaseOf(run, sane(thrown.delayMs, 0), 'released');
   const error = toStoredError(thrown);
-  if (thrown instanceof NonRetryableError || attempt >= plan.maxAttempts) return { kind: 'fail', id, fence, error };
+  if (isA(thrown, NonRetryableError) || attempt >= plan.maxAttempts) return { kind: 'fail', id, fence, error };
   const backoff = backoffDelay(attempt, plan.backoff, env.random, run.spec.backoffFn, (problem) =>
-    env.logger.warn(`${run.where}: backoffFn is of no use, falling back to exponential`, { problem: String(problem) }),
+    env.logger.warn(`${run.where}: backoffFn is of no use, falling back to exponential`, { problem: textOf(problem) }),
   );
-  const delayMs = thrown instanceof RetryLaterError ? sane(thrown.delayMs, backoff) : backoff;
+  const delayMs = isA(thrown, RetryLaterError) ? sane(thrown.delayMs, backoff) : backoff;
   return { kind: 'retry', id, fence, error, delayMs: Math.min(Math.round(delayMs), MAX_DELAY_MS) };
 }
 

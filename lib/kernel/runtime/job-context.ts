@@ -1,4 +1,5 @@
 import { MAX_TEXT_CHARS } from '../job/limits.js';
+import { textOf } from '../job/stored-error.js';
 import type { LogLevel, Progress } from '../job/stored-job.js';
 import { safeText } from '../job/text.js';
 import type { Clock } from '../ports/clock.js';
@@ -196,6 +197,6 @@ function plain(value: unknown): unknown {
       ? `(${text.length} characters, too long to keep)`
       : (JSON.parse(text) as unknown);
   } catch (error) {
-    return `(not JSON: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unknown'})`;
+    return `(not JSON: ${textOf(error).split('\n')[0]})`;
   }
 }

@@ -1,5 +1,6 @@
 import { guard } from '../events.js';
 import { toJob, type Job } from '../job/job.js';
+import { isA } from '../job/stored-error.js';
 import type { FinalStatus } from '../job/states.js';
 import type { StoredError } from '../job/stored-job.js';
 import type { Outcome, SettleVerdict, SweptJob } from '../ports/job-store.js';
@@ -95,7 +96,7 @@ export class Reporter {
     this.#logFailure(run, error, { final: true });
     this.rt.events.emit('job:fail', { ...eventOf(run), error, durationMs: this.#duration(run) });
     const { onFail } = run.spec.hooks;
-    const reason = thrown instanceof Error ? thrown : toError(error);
+    const reason = isA(thrown, Error) ? thrown : toError(error);
     if (onFail) this.#hook('onFail', run.spec, () => onFail(viewOf(end, 'failed', now), reason));
   }
 

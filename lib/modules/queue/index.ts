@@ -1,5 +1,12 @@
 export { queueDefinition, type QueueDefinition } from './definition.js';
-export { defineQueue, isContract, overContract, type PayloadOf, type QueueContract, type ResultOf } from './define-queue.js';
+export {
+  defineQueue,
+  isContract,
+  overContract,
+  type PayloadOf,
+  type QueueContract,
+  type ResultOf,
+} from './define-queue.js';
 export { JobHandle, type CancelOutcome } from './job-handle.js';
 export { Queue, type JobPage, type QueueHost } from './queue.js';
 export type {

@@ -8,6 +8,7 @@ import {
   type Retention,
 } from '../../kernel/job/retention.js';
 import { nameProblem } from '../../kernel/job/ids.js';
+import { isA, textOf } from '../../kernel/job/stored-error.js';
 import type { AttemptOptions, JobMeta } from '../../kernel/job/stored-job.js';
 import type { NewJob } from '../../kernel/ports/job-store.js';
 import { parseOptions } from '../../kernel/validation.js';
@@ -57,8 +58,8 @@ function encode({ codec, payloadBytes }: ProducerPlan, where: string, data: unkn
   try {
     text = codec.encode(data);
   } catch (error) {
-    if (error instanceof InvalidPayloadError) throw new InvalidPayloadError(where, error.message, { cause: error });
-    throw new InvalidPayloadError(where, `the codec threw: ${String(error)}`, { cause: error });
+    if (isA(error, InvalidPayloadError)) throw new InvalidPayloadError(where, error.message, { cause: error });
+    throw new InvalidPayloadError(where, `the codec threw: ${textOf(error)}`, { cause: error });
   }
   if (text === undefined) return undefined;
   if (typeof text !== 'string') throw new InvalidPayloadError(where, 'the codec did not answer a string');

@@ -1,6 +1,12 @@
 import { parseOptions } from '../../kernel/validation.js';
 import type { Handler } from '../../kernel/runtime/consumer.js';
-import { isContract, overContract, type ExecutionOptions, type NamedHandlers, type QueueContract } from '../queue/index.js';
+import {
+  isContract,
+  overContract,
+  type ExecutionOptions,
+  type NamedHandlers,
+  type QueueContract,
+} from '../queue/index.js';
 import { workerSchema, type WorkerSettings } from '../queue/options.schema.js';
 
 /**
