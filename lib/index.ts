@@ -42,6 +42,7 @@ export {
   type JobOptions,
   type JobPage,
   type NamedHandlers,
+  type OptionsAfter,
   type PayloadFor,
   type PayloadOf,
   type QueueContract,

@@ -77,8 +77,8 @@ export class Bench implements World {
     await Promise.all(this.#inboxes.map((inbox) => inbox.close()));
   }
 
-  sweep(queues?: readonly string[], limit = 1_000): Promise<SweptJob[]> {
-    return this.store.sweep({ ...(queues && { queues }), limit }, this.at);
+  async sweep(queues?: readonly string[], limit = 1_000): Promise<SweptJob[]> {
+    return (await this.store.sweep({ ...(queues && { queues }), limit }, this.at)).swept;
   }
 
   get(queue: string, id: string): Promise<StoredJob | undefined> {

@@ -80,6 +80,8 @@ export interface ResolvedConfig {
   readonly history: HistoryLimits;
 }
 
+const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
+
 const label = z.string().min(1).max(128);
 
 const ownLogger = z.custom<Logger>(
@@ -93,7 +95,9 @@ const schema = strict({
   project: label.default('oqronkit'),
   environment: label.default('development'),
   app: label.optional(),
-  mode: z.enum(['default', 'redis', 'db', 'hybrid-db', 'custom']).default('default'),
+  mode: z
+    .enum(MODES, { error: ({ input }) => `expected one of ${MODES.join(', ')}, got ${JSON.stringify(input)}` })
+    .default('default'),
   redis: z
     .union([z.string().min(1), z.custom<object>((value) => typeof value === 'object' && value !== null)])
     .optional(),
@@ -132,6 +136,12 @@ const CONNECTIONS: Readonly<Record<StoreMode, readonly ('redis' | 'postgres' | '
   custom: ['adapters'],
 };
 
+const HOW_TO_CONNECT = {
+  redis: "a url such as 'redis://localhost:6379', options, or a client",
+  postgres: "{ connectionString: 'postgresql://...' } or a pg.Pool",
+  adapters: '{ storage, broker, lock }',
+};
+
 /**
  * Checks a configuration and fills in the defaults.
  *
@@ -143,7 +153,7 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
   const modules = attempt(problems, () => selectModules(Array.isArray(config?.modules) ? config.modules : undefined));
   const parsed = attempt(problems, () => parseOptions('', schema, config));
   for (const key of parsed ? CONNECTIONS[parsed.mode] : []) {
-    if (parsed?.[key] === undefined) problems.push(`mode "${parsed?.mode}" needs ${key}`);
+    if (parsed?.[key] === undefined) problems.push(`mode "${parsed?.mode}" needs ${key}: ${HOW_TO_CONNECT[key]}`);
   }
   if (!parsed || !modules || problems.length > 0) throw new InvalidOptionsError('OqronKit config', problems);
   const { logger } = parsed;

@@ -137,7 +137,7 @@ export class OqronEngine {
   }
 
   /** @internal What the producer side of a definition works with. */
-  host(definition: QueueDefinition): () => Promise<QueueHost> {
+  host(definition: QueueDefinition): () => QueueHost {
     const { name } = definition;
     const rt = this.#runtime;
     const host: QueueHost = {
@@ -147,20 +147,12 @@ export class OqronEngine {
       signals: rt.signals,
       events: this.#events,
       newId: this.#newId,
+      ready: () => this.#open(),
       call: (where, send) => rt.lane(name).run(`${where} (queue "${name}")`, send),
     };
-    let ready: Promise<QueueHost> | undefined;
     return () => {
-      if (this.#stopped) {
-        return Promise.reject(new EngineStateError(`Queue (queue "${name}")`, 'the engine has been stopped'));
-      }
-      return (ready ??= this.#open().then(
-        () => host,
-        (error: unknown) => {
-          ready = undefined;
-          throw error;
-        },
-      ));
+      if (this.#stopped) throw new EngineStateError(`Queue (queue "${name}")`, 'the engine has been stopped');
+      return host;
     };
   }
 

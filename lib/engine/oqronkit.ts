@@ -77,14 +77,12 @@ export class OqronKit {
   }
 
   /** @internal The producer side of a definition, whichever engine is the default one when it is used. */
-  static host(definition: QueueDefinition): () => Promise<QueueHost> {
-    let bound: { engine: OqronEngine; host: () => Promise<QueueHost> } | undefined;
+  static host(definition: QueueDefinition): () => QueueHost {
+    let bound: { engine: OqronEngine; host: () => QueueHost } | undefined;
     return () => {
       const engine = OqronKit.#engine;
       if (!engine) {
-        return Promise.reject(
-          new EngineStateError(`Queue (queue "${definition.name}")`, 'call OqronKit.init() before adding jobs'),
-        );
+        throw new EngineStateError(`Queue (queue "${definition.name}")`, 'call OqronKit.init() before adding jobs');
       }
       if (bound?.engine !== engine) bound = { engine, host: engine.host(definition) };
       return bound.host();

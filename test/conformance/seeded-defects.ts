@@ -217,7 +217,7 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'retention is ignored',
     QUEUE,
-    '    this.#trim(this.done[status], rule, now, TRIM_PER_CALL);',
+    '    this.#trimLeft -= this.#trim(this.done[status], rule, now, this.#trimLeft);',
     '    void TRIM_PER_CALL;',
     '[rule 7] count: the newest finished jobs stay',
     '[rule 7] age: a settle removes what is too old, and no earlier',

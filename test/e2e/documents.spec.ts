@@ -294,6 +294,18 @@ describe('a service that stops', () => {
     expect(await demo.files()).toEqual([`${id}.source`]);
     await demo.stop();
   });
+
+  it('cuts an upload off and leaves nothing of it', async () => {
+    const demo = await startDemo();
+    const upload = request(`${demo.url}/documents`, { method: 'POST', headers: { 'content-length': 8 * MIB } });
+    const cut = new Promise((resolve) => upload.on('error', resolve));
+    upload.write(noise(MIB));
+    await until('the upload to begin', async () => (await demo.files()).length > 0);
+    await demo.app.close();
+    expect(await demo.files()).toEqual([]);
+    await cut;
+    await demo.stop();
+  });
 });
 
 describe('a disk that fails', () => {

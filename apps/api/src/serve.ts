@@ -43,9 +43,11 @@ function readable(error: unknown, { host, port }: ApiSettings): unknown {
   if (code === 'EADDRINUSE') {
     return new StartError(`Port ${port} of ${host} is taken. Choose another one: PORT=${port + 1} npm start`);
   }
-  if (code === 'EACCES')
+  if (code === 'EACCES') {
     return new StartError(`Port ${port} of ${host} is not allowed. Choose one above 1023 with PORT.`);
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new StartError(`HOST ${host} is no address of this machine.`);
+  }
   return error;
 }

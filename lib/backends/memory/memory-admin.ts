@@ -182,7 +182,9 @@ export class MemoryAdmin implements JobAdmin {
       const job = queue.jobs.get(id);
       if (!job) return { verdict: 'unknown' };
       const { status, retriedById } = job;
-      if (!as.from.includes(status) || retriedById !== undefined) return { verdict: 'refused', status, retriedById };
+      const taken = queue.jobs.has(as.newId);
+      if (taken || !as.from.includes(status) || retriedById !== undefined)
+        return { verdict: 'refused', status, retriedById };
       const { name, data, meta, priority, keep } = job;
       const again = queue.add({ id: as.newId, idGiven: false, name, data, meta, priority, keep, delayMs: 0 }, now);
       again.retriedFromId = id;
@@ -254,6 +256,7 @@ export class MemoryAdmin implements JobAdmin {
     const now = this.store.now(opts);
     const queue = this.store.open(name);
     return this.store.once(`JobAdmin.${operation} (queue "${name}")`, call, name, now, () => {
+      queue.begin();
       const reply = run(queue, now);
       this.store.hint(queue, now);
       return reply;

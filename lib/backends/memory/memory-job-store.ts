@@ -15,14 +15,14 @@ import type {
   SettleReply,
   SettleRequest,
   StoreOptions,
+  SweepReply,
   SweepRequest,
   SweptJob,
 } from '../../kernel/ports/job-store.js';
-import { MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
 import { CallLog } from './call-log.js';
 import { MemoryAdmin } from './memory-admin.js';
 import type { MemoryJob } from './memory-job.js';
-import { MemoryQueue } from './memory-queue.js';
+import { MAX_ON_THE_WAY, MemoryQueue } from './memory-queue.js';
 import type { MemorySignals } from './memory-signals.js';
 
 /** What a resent claim needs: which leases it made, never their payloads. */
@@ -119,6 +119,7 @@ export class MemoryJobStore implements JobStore {
       call,
       now,
       () => {
+        queue.begin(request.outcomes.length);
         const verdicts = request.outcomes.map((outcome) => {
           const verdict = queue.settle(outcome, now);
           if (verdict === 'settled' && 'then' in outcome) this.#addThen(outcome.then, now);
@@ -148,18 +149,19 @@ export class MemoryJobStore implements JobStore {
     for (const note of notes) this.#queues.get(note.queue)?.queue.annotate(note);
   }
 
-  async sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweptJob[]> {
+  async sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweepReply> {
     const now = this.#now(opts);
     const swept: SweptJob[] = [];
     let purges = request.limit;
     for (const name of request.queues ?? this.#queues.keys()) {
       const queue = this.#queues.get(name)?.queue;
       if (!queue) continue;
+      queue.begin(request.limit);
       swept.push(...queue.reap(now, request.limit - swept.length));
       purges -= queue.purge(now, purges);
       this.#hint(queue, now);
     }
-    return swept;
+    return { swept, more: swept.length >= request.limit || purges <= 0 };
   }
 
   #add(queue: MemoryQueue, input: NewJob, now: number): EnqueueResult {
@@ -187,7 +189,7 @@ export class MemoryJobStore implements JobStore {
     request: Omit<ClaimRequest, 'call' | 'queue'>,
     now: number,
   ): { record: ClaimRecord; reply: ClaimReply } {
-    const swept = queue.reap(now, MAX_BATCH_ITEMS);
+    const swept = queue.reap(now, MAX_ON_THE_WAY);
     const taken = queue.paused ? [] : queue.claim(request, now);
     // The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
     if (taken.length >= request.count) this.signals.markBusy(queue.name, request.owner);

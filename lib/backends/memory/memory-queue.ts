@@ -1,5 +1,6 @@
 import { stallDelay } from '../../kernel/job/backoff.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
+import { crashedError, stalledTooOftenError, summaryOf } from '../../kernel/job/stall-errors.js';
 import { retentionFor, type Retention } from '../../kernel/job/retention.js';
 import type { FinalStatus, QueueStrategy } from '../../kernel/job/states.js';
 import type { StoredError, TimelineEntry } from '../../kernel/job/stored-job.js';
@@ -18,8 +19,10 @@ import type {
 import { MemoryJob } from './memory-job.js';
 import { OrderedSet } from './ordered-set.js';
 
-/** Finished jobs that one transition removes at most; the next ones go on. */
+/** Finished jobs that a call removes at least before it leaves the rest to the next one. */
 const TRIM_PER_CALL = 100;
+/** Expired leases, and due jobs, that a claim moves on the way (due ones: at least); `nextDueMs` is 0 while more wait. */
+export const MAX_ON_THE_WAY = 100;
 
 /**
  * One queue: its jobs and the sets that hold them. Every method is one transition; nothing in here waits.
@@ -48,6 +51,8 @@ export class MemoryQueue {
   sooner = false;
 
   #ord = 0;
+  /** Finished jobs that the call under way may still remove. */
+  #trimLeft = TRIM_PER_CALL;
   #fence = 0;
   #policy: LeasePolicy | undefined;
   /** The last rule applied to each done set, for what gets old while the queue rests. */
@@ -70,10 +75,15 @@ export class MemoryQueue {
     return job;
   }
 
+  /** A call begins that ends up to `endings` jobs: history shrinks faster than it grows, in bounded steps. */
+  begin(endings = 0): void {
+    this.#trimLeft = Math.max(TRIM_PER_CALL, 2 * endings);
+  }
+
   /** Leases up to `request.count` jobs to `request.owner`. */
   claim(request: Omit<ClaimRequest, 'call' | 'queue'>, now: number): MemoryJob[] {
-    this.#promoteDue(now);
-    if (request.alone && this.suspects.size > 0) {
+    this.#promoteDue(now, Math.max(request.count, MAX_ON_THE_WAY));
+    if (request.alone && request.count > 0 && this.suspects.size > 0) {
       return [this.#lease(this.suspects.first() as MemoryJob, request, now)];
     }
     const taken: MemoryJob[] = [];
@@ -167,7 +177,7 @@ export class MemoryQueue {
     }
     // A job's own rule is for now; what the definitions say goes on holding while the queue rests.
     if (job.keep?.[status === 'completed' ? 'completed' : 'failed']?.from !== 'job') this.#rules[status] = rule;
-    this.#trim(this.done[status], rule, now, TRIM_PER_CALL);
+    this.#trimLeft -= this.#trim(this.done[status], rule, now, this.#trimLeft);
   }
 
   /** Removes what is too old by the last known rules; answers how many. */
@@ -208,8 +218,8 @@ export class MemoryQueue {
     return this.ready.size + this.suspects.size + this.delayed.size;
   }
 
-  #promoteDue(now: number): void {
-    for (let n = 0; n < MAX_BATCH_ITEMS; n += 1) {
+  #promoteDue(now: number, limit: number): void {
+    for (let n = 0; n < limit; n += 1) {
       const job = this.delayed.first();
       if (!job || job.k1 > now) return;
       this.#toReady(job, true);
@@ -234,17 +244,12 @@ export class MemoryQueue {
     const policy = job.policy as LeasePolicy;
     let error: StoredError | undefined;
     if (!policy.guaranteedWorker) {
-      error = crashed('CRASHED', `the lease of "${owner}" expired while the job ran (guaranteedWorker: false)`);
+      error = crashedError(owner);
     } else {
       job.attempt -= 1;
       job.stalledCount += 1;
       this.#timeline(job, { at: now, event: 'stalled', detail: owner });
-      if (job.stalledCount > policy.maxStalledCount) {
-        error = crashed(
-          'STALLED_TOO_OFTEN',
-          `its process died or froze ${job.stalledCount} times while the job ran (maxStalledCount ${policy.maxStalledCount})`,
-        );
-      }
+      if (job.stalledCount > policy.maxStalledCount) error = stalledTooOftenError(job.stalledCount, policy);
     }
     if (error) {
       job.error = error;
@@ -311,15 +316,10 @@ export class MemoryQueue {
 
   #keepError(job: MemoryJob, error: StoredError, now: number): void {
     job.error = error;
-    const detail = `${error.name}: ${error.message}`.slice(0, 200);
-    this.#timeline(job, { at: now, event: 'attempt-failed', attempt: job.attempt, detail });
+    this.#timeline(job, { at: now, event: 'attempt-failed', attempt: job.attempt, detail: summaryOf(error) });
   }
 
   #timeline(job: MemoryJob, entry: TimelineEntry): void {
     job.note(entry, this.limits.maxTimelineEntries);
   }
-}
-
-function crashed(code: string, message: string): StoredError {
-  return { name: 'StalledError', code, message };
 }

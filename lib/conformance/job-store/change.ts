@@ -198,6 +198,15 @@ export const changeCases = suite('change', (it) => {
     assert.equal(await bench.get('mail', 'a-3'), undefined);
   });
 
+  it('[retry] an id that is taken is refused, and the job that has it stays as it is', async (p, bench) => {
+    await p.add('mail', job('a'), job('b', { data: '"b"' }));
+    await p.finish('mail', fail(await p.takeOne('mail')));
+    assert.equal((await p.again('mail', 'a', 'b')).verdict, 'refused');
+    assert.equal((await p.again('mail', 'a', 'a')).verdict, 'refused');
+    await bench.counts('mail', { waiting: 1, failed: 1 });
+    assert.equal((await bench.stored('mail', 'b')).data, '"b"');
+  });
+
   it('[retry] only from the states that the caller allows', async (p, bench) => {
     await p.add('mail', job('done'), job('active'), job('waiting'));
     const [done] = await p.take('mail', 2);

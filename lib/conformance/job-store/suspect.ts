@@ -48,6 +48,14 @@ export const suspectCases = suite('suspect', (it) => {
     assert.equal(second.suspects, 0);
   });
 
+  it('[suspect] a claim for no jobs gets no suspect either', async (p, bench) => {
+    await p.add('mail', ...jobs(1, {}, ''));
+    await makeSuspects(p, bench, 1);
+    const reply = await p.claim('mail', 0, { policy: STRICT, alone: true });
+    assert.deepEqual(reply.jobs, []);
+    assert.equal(reply.suspects, 1);
+  });
+
   it('[suspect] a process that runs nothing gets ordinary jobs when there is no suspect', async (p) => {
     await p.add('mail', ...jobs(3, {}, ''));
     const reply = await p.claim('mail', 10, { policy: STRICT, alone: true });

@@ -5,7 +5,8 @@ export interface StoreOptions {
 }
 
 /**
- * Names one call so that a resend is recognised. Numbers are counted per client and queue from 1.
+ * Names one call so that a resend is recognised. Numbers are counted per client and queue from 1; `n - acked` is at
+ * most 16, so a store keeps at most 16 replies per client and queue. A resend carries the identical request.
  * @publicApi
  */
 export interface CallId {

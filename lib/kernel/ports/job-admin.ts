@@ -77,13 +77,13 @@ export interface JobAdmin {
   /**
    * One page of the jobs of one state, in that set's order: waiting in the order of claiming, delayed by due time,
    * active by lease expiry, finished newest first. A job that stays in place during a walk is listed exactly once;
-   * one whose place changes meanwhile may come twice.
+   * one whose place changes meanwhile may come twice. A page may be shorter than `limit` and still have a cursor.
    */
   find(request: FindRequest, opts?: StoreOptions): Promise<FindReply>;
 
   counts(queue: string, opts?: StoreOptions): Promise<JobCounts>;
 
-  /** Names of the recorded queues, sorted, at most `limit` after `after`. */
+  /** Names of the recorded queues, sorted by their bytes, at most `limit` after `after`. */
   queues(request: { limit: number; after?: string }, opts?: StoreOptions): Promise<string[]>;
 
   /** Ends an unfinished job with a tombstone. Nothing settles it afterwards. */
@@ -109,7 +109,7 @@ export interface JobAdmin {
 
   /**
    * Adds a new job with the payload of a finished one; both records name each other. `from` lists the states it may
-   * be in. A job that was run again already is refused.
+   * be in. A job that was run again already is refused, and so is a `newId` that exists.
    */
   retry(
     call: CallId,

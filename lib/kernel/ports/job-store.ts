@@ -59,30 +59,36 @@ export interface JobStore {
 
   /**
    * Hands out jobs of one or many queues. Per queue: expired leases are reaped, due jobs promoted, then up to `count`
-   * jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue.
+   * jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue; when the call as a
+   * whole fails, each request may be sent again alone.
    */
   claim(requests: readonly ClaimRequest[], opts?: StoreOptions): Promise<ClaimReply[]>;
 
   /**
    * Ends leases of one queue and, in the same round trip, claims for the slots they free. A claim that finds nothing
-   * or is refused never undoes the settles.
+   * or is refused never undoes the settles. Outcomes are applied before the call reaps, so a lease that expired a
+   * moment ago still settles. Retention removes at most `max(100, 2 x outcomes)` finished jobs per call. Jobs of `then`
+   * are recorded in the same transition; in another queue they appear soon after, at the latest with the next sweep.
    */
   settle(call: CallId, request: SettleRequest, opts?: StoreOptions): Promise<SettleReply>;
 
   /**
-   * Renews leases, counted from store time; a lease that expired and was not taken back yet is kept. It carries no CallId: it is idempotent by itself, so a resend is simply
-   * answered anew.
+   * Renews leases, counted from store time; a lease that expired and was not taken back yet is kept, and one that
+   * cannot be judged now is `busy`. It carries no CallId: it is idempotent by itself, so a resend is answered anew.
    */
   extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]>;
 
-  /** Writes progress and logs of running jobs. A note with a stale fence is dropped; no note changes a state. */
+  /**
+   * Writes progress and logs of running jobs. A note with a stale fence is dropped; no note changes a state. After a
+   * lost reply it is sent again: log lines may then stand twice.
+   */
   annotate(notes: readonly JobNote[], opts?: StoreOptions): Promise<void>;
 
   /**
    * Takes back expired leases and applies retention by age, at most `limit` of each. Without `queues` it walks all
-   * of them. Call it again while it returns `limit` jobs.
+   * of them. Call it again while it says `more`. A lost reply loses what it reported, nothing else.
    */
-  sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweptJob[]>;
+  sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweepReply>;
 
   /** Reads, and the rare transitions that people ask for. */
   readonly admin: JobAdmin;
@@ -143,7 +149,7 @@ export interface EnqueueResult {
  * @publicApi
  */
 export interface LeasePolicy {
-  /** Equal keys mean equal policies. */
+  /** Equal keys mean equal policies. At most 64 bytes. */
   readonly key: string;
   /** `true`: run the job again after a crash. `false`: fail it with reason `crashed`. */
   readonly guaranteedWorker: boolean;
@@ -275,6 +281,13 @@ export interface SettleReply {
 export interface SweepRequest {
   readonly queues?: readonly string[];
   readonly limit: number;
+}
+
+/** @publicApi */
+export interface SweepReply {
+  readonly swept: SweptJob[];
+  /** The limit was reached: there may be more to take back or to remove. */
+  readonly more: boolean;
 }
 
 /** What became of a job whose lease had expired. @publicApi */

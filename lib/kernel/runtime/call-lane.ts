@@ -2,7 +2,7 @@ import { StoreUnreachableError, UnknownOutcomeError } from '../errors/index.js';
 import type { Clock, Random } from '../ports/clock.js';
 import type { CallId } from '../ports/job-store.js';
 
-/** Calls of one client to one queue that may wait for their reply at once; the store keeps no more replies. */
+/** How far a call may be ahead of the oldest unanswered one; the store keeps no more replies. */
 const WINDOW = 16;
 /** How long a call is sent again before its outcome is called unknown (ms). Half of what the store keeps replies. */
 const GIVE_UP_MS = 30_000;
@@ -29,7 +29,7 @@ export class CallLane {
    * @throws UnknownOutcomeError when no reply came for 30 s
    */
   async run<T>(where: string, send: (call: CallId) => Promise<T>): Promise<T> {
-    while (this.#open.size >= WINDOW) await new Promise<void>((go) => this.#waiting.push(go));
+    while (this.#full()) await new Promise<void>((go) => this.#waiting.push(go));
     const n = (this.#n += 1);
     this.#open.add(n);
     try {
@@ -40,7 +40,7 @@ export class CallLane {
       return await this.#resend(where, n, send, error);
     } finally {
       this.#open.delete(n);
-      this.#waiting.shift()?.();
+      if (!this.#full()) for (const go of this.#waiting.splice(0)) go();
     }
   }
 
@@ -58,6 +58,12 @@ export class CallLane {
         cause = error;
       }
     }
+  }
+
+  /** One call that hangs holds all later ones: by number, not by how many are open. */
+  #full(): boolean {
+    const [oldest = this.#n + 1] = this.#open;
+    return this.#n + 1 - oldest >= WINDOW;
   }
 
   #id(n: number): CallId {

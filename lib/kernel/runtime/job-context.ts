@@ -1,3 +1,4 @@
+import type { JobAbortedError } from '../errors/index.js';
 import { MAX_TEXT_CHARS } from '../job/limits.js';
 import { textOf } from '../job/stored-error.js';
 import type { LogLevel, Progress } from '../job/stored-job.js';
@@ -116,6 +117,11 @@ export class JobContext<T = unknown> {
 
   get aborted(): boolean {
     return this.#run.aborted;
+  }
+
+  /** Why the handler should stop, once it should: `signal.reason`, typed. */
+  get abortReason(): JobAbortedError | undefined {
+    return this.#run.abortReason;
   }
 
   /** Milliseconds until this attempt times out, or `undefined` without a timeout. */

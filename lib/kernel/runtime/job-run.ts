@@ -56,6 +56,10 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
     return this.#abort !== undefined;
   }
 
+  get abortReason(): JobAbortedError | undefined {
+    return this.#abort;
+  }
+
   get abortKind(): AbortKind | undefined {
     return this.#abort?.kind;
   }

@@ -58,10 +58,10 @@ export class Sweeper {
 
   async #sweep(queues: readonly string[] | undefined): Promise<void> {
     for (let page = 0; page < MAX_PAGES; page += 1) {
-      const swept = await this.rt.store.sweep({ ...(queues ? { queues } : {}), limit: MAX_BATCH_ITEMS });
+      const { swept, more } = await this.rt.store.sweep({ ...(queues ? { queues } : {}), limit: MAX_BATCH_ITEMS });
       const specs = new Map([...this.loops()].map((loop) => [loop.queue, loop.spec]));
       for (const job of swept) this.#reporter.swept(job, specs.get(job.queue));
-      if (swept.length < MAX_BATCH_ITEMS) return;
+      if (!more) return;
     }
   }
 

@@ -14,6 +14,7 @@ export type {
   ExecutionOptions,
   JobOptions,
   NamedHandlers,
+  OptionsAfter,
   PayloadFor,
   QueueOptions,
   RetryOptions,

@@ -1,4 +1,4 @@
-import { InvalidOptionsError, PayloadTooLargeError } from '../../kernel/errors/index.js';
+import { InvalidOptionsError } from '../../kernel/errors/index.js';
 import type { EventBus } from '../../kernel/events.js';
 import { jobOpts, toJob } from '../../kernel/job/job.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_TEXT_CHARS } from '../../kernel/job/limits.js';
@@ -10,7 +10,7 @@ import type { Signals } from '../../kernel/ports/signals.js';
 import type { Enqueuer } from '../../kernel/runtime/enqueuer.js';
 import { JobHandle, type CancelOutcome } from './job-handle.js';
 import { DEFAULT_JOB_NAME, newJob, type ProducerPlan } from './new-job.js';
-import type { BulkItem, JobOptions, PayloadFor } from './queue.types.js';
+import type { BulkItem, JobOptions, OptionsAfter, PayloadFor } from './queue.types.js';
 
 /** What a queue's producer side needs of a running engine. */
 export interface QueueHost {
@@ -20,6 +20,8 @@ export interface QueueHost {
   readonly signals: Signals;
   readonly events: EventBus;
   newId(): string;
+  /** Resolves when the store can be called. */
+  ready(): Promise<void>;
   /** Sends a call to this queue, again if its reply is lost. */
   call<T>(where: string, send: (call: CallId) => Promise<T>): Promise<T>;
 }
@@ -40,10 +42,10 @@ export interface JobPage<T, R> {
  * @publicApi
  */
 export class Queue<T = unknown, R = unknown> {
-  readonly #host: () => Promise<QueueHost>;
+  readonly #host: () => QueueHost;
   /** One function for all handles of this queue. */
   readonly #cancel = async (id: string, reason?: string): Promise<CancelOutcome> => {
-    const host = await this.#host();
+    const host = await this.#connected();
     const why = reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS);
     const reply = await host.call('Queue.cancel', (call) => host.store.admin.cancel(call, this.name, id, why));
     if (reply.verdict !== 'cancelled') return reply.verdict;
@@ -61,25 +63,28 @@ export class Queue<T = unknown, R = unknown> {
   /** @internal Made by `queue()`, the engine or the Nest face. */
   constructor(
     readonly name: string,
-    host: () => Promise<QueueHost>,
+    host: () => QueueHost,
   ) {
     this.#host = host;
   }
 
   /**
    * Adds a job. Resolves once the store acknowledged it. A first argument that is a string, followed by another
-   * argument, is the job's name.
+   * argument, is the job's name; so a payload that is itself a string and needs options is added with its name:
+   * `add('default', text, opts)`.
    *
    * @throws InvalidOptionsError, InvalidPayloadError, PayloadTooLargeError before anything is sent
    * @throws StoreFullError, UnknownOutcomeError
    */
-  add(data: T, opts?: JobOptions): Promise<JobHandle<T, R>>;
+  add(data: T, ...opts: OptionsAfter<T>): Promise<JobHandle<T, R>>;
   add<N extends string>(name: N, data: PayloadFor<T, N>, opts?: JobOptions): Promise<JobHandle<T, R>>;
   async add(...args: readonly unknown[]): Promise<JobHandle<T, R>> {
     const named = typeof args[0] === 'string' && args.length > 1;
     const [name, data, opts] = named ? (args as [string, unknown, unknown?]) : [DEFAULT_JOB_NAME, args[0], args[1]];
-    const host = await this.#host();
+    const host = this.#host();
+    // Encoded before anything is awaited: the caller may change the object as soon as it has the promise.
     const job = newJob(host.plan, name, data, opts, host.newId);
+    await host.ready();
     const [result] = await host.enqueuer.add([job]);
     return this.#handle(host, job, result as EnqueueResult, data as T);
   }
@@ -89,7 +94,7 @@ export class Queue<T = unknown, R = unknown> {
    * before the first chunk is sent.
    */
   async addBulk(items: readonly BulkItem<T>[]): Promise<JobHandle<T, R>[]> {
-    const host = await this.#host();
+    const host = this.#host();
     const jobs = items.map((item, i) => {
       try {
         return newJob(host.plan, item.name ?? DEFAULT_JOB_NAME, item.data, item.opts, host.newId);
@@ -97,6 +102,7 @@ export class Queue<T = unknown, R = unknown> {
         throw inItem(error, i);
       }
     });
+    await host.ready();
     const results = (await Promise.all(chunks(jobs).map((chunk) => host.enqueuer.add(chunk)))).flat();
     const handles: JobHandle<T, R>[] = [];
     for (const [i, job] of jobs.entries()) {
@@ -108,7 +114,7 @@ export class Queue<T = unknown, R = unknown> {
 
   /** One job with its record as it is now, or `undefined`. */
   async getJob(id: string): Promise<JobHandle<T, R> | undefined> {
-    const host = await this.#host();
+    const host = await this.#connected();
     const stored = await host.store.admin.get(this.name, id);
     return stored && JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel);
   }
@@ -118,7 +124,7 @@ export class Queue<T = unknown, R = unknown> {
    * `limit` is 1 to 1 000, 100 by default.
    */
   async getJobs(request: { status: JobStatus; limit?: number; cursor?: string }): Promise<JobPage<T, R>> {
-    const host = await this.#host();
+    const host = await this.#connected();
     const { status, limit = 100, cursor } = request;
     const problems: string[] = [];
     if (!JOB_STATUSES.includes(status)) problems.push(`status: expected one of ${JOB_STATUSES.join(', ')}`);
@@ -140,7 +146,7 @@ export class Queue<T = unknown, R = unknown> {
 
   /** Jobs per state. */
   async counts(): Promise<JobCounts> {
-    const host = await this.#host();
+    const host = await this.#connected();
     return host.store.admin.counts(this.name);
   }
 
@@ -152,20 +158,26 @@ export class Queue<T = unknown, R = unknown> {
 
   /** Stops handing out jobs to every process, until resumed. Running jobs finish. Survives restarts. */
   async pause(): Promise<void> {
-    const host = await this.#host();
+    const host = await this.#connected();
     const changed = await host.call('Queue.pause', (call) => host.store.admin.pause(call, this.name));
     if (changed) host.events.emit('queue:paused', { queue: this.name });
   }
 
   async resume(): Promise<void> {
-    const host = await this.#host();
+    const host = await this.#connected();
     const changed = await host.call('Queue.resume', (call) => host.store.admin.resume(call, this.name));
     if (changed) host.events.emit('queue:resumed', { queue: this.name });
   }
 
   async isPaused(): Promise<boolean> {
-    const host = await this.#host();
+    const host = await this.#connected();
     return (await host.store.admin.record(this.name))?.paused ?? false;
+  }
+
+  async #connected(): Promise<QueueHost> {
+    const host = this.#host();
+    await host.ready();
+    return host;
   }
 
   /** The handle of what the store answered; the record of a job that was there before is read. */
@@ -196,8 +208,7 @@ function inItem(error: unknown, index: number): unknown {
   if (error instanceof InvalidOptionsError) {
     return new InvalidOptionsError(`Queue.addBulk, item ${index}`, error.problems);
   }
-  if (error instanceof Error && !(error instanceof PayloadTooLargeError))
-    error.message = `item ${index}: ${error.message}`;
+  if (error instanceof Error) error.message = `item ${index}: ${error.message}`;
   return error;
 }
 

@@ -102,5 +102,16 @@ export interface BulkItem<T = unknown> {
   opts?: JobOptions;
 }
 
+/**
+ * What may follow the payload in `add(data, ...)`. Nothing where the payload can be a string: `add('text', options)`
+ * would take the text for the job's name and the options for its payload.
+ * @publicApi
+ */
+export type OptionsAfter<T> = 0 extends 1 & T
+  ? [opts?: JobOptions]
+  : [Extract<T, string>] extends [never]
+    ? [opts?: JobOptions]
+    : [];
+
 /** The payload of `add(name, data)`: from the map when the contract is one, else the queue's own. @publicApi */
 export type PayloadFor<T, N extends string> = N extends keyof T ? T[N] : T;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DEFAULT_BACKOFF, type BackoffOptions } from '../../kernel/job/backoff.js';
 import { jsonCodec } from '../../kernel/job/codec.js';
 import { DEFAULT_LIMITS } from '../../kernel/job/limits.js';
@@ -123,5 +124,6 @@ function stallBackoff(backoff: BackoffOptions): LeasePolicy['stallBackoff'] {
 }
 
 function leasePolicy(policy: Omit<LeasePolicy, 'key'>): LeasePolicy {
-  return { ...policy, key: JSON.stringify(policy) };
+  // A digest: the key travels with every claim.
+  return { ...policy, key: createHash('sha256').update(JSON.stringify(policy)).digest('base64url').slice(0, 22) };
 }

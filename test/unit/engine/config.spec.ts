@@ -24,6 +24,9 @@ function problemsOf(config: unknown): readonly string[] {
   return error.problems;
 }
 
+const REDIS = "redis: a url such as 'redis://localhost:6379', options, or a client";
+const POSTGRES = "postgres: { connectionString: 'postgresql://...' } or a pg.Pool";
+
 describe('the configuration', () => {
   it('has the documented defaults', () => {
     const { logger, ...rest } = resolveConfig({});
@@ -127,11 +130,11 @@ describe('the configuration', () => {
   });
 
   it.each<[OqronConfig, string[]]>([
-    [{ mode: 'redis' }, ['mode "redis" needs redis']],
-    [{ mode: 'db' }, ['mode "db" needs postgres']],
-    [{ mode: 'hybrid-db' }, ['mode "hybrid-db" needs postgres', 'mode "hybrid-db" needs redis']],
-    [{ mode: 'hybrid-db', redis: 'redis://x' }, ['mode "hybrid-db" needs postgres']],
-    [{ mode: 'custom' }, ['mode "custom" needs adapters']],
+    [{ mode: 'redis' }, [`mode "redis" needs ${REDIS}`]],
+    [{ mode: 'db' }, [`mode "db" needs ${POSTGRES}`]],
+    [{ mode: 'hybrid-db' }, [`mode "hybrid-db" needs ${POSTGRES}`, `mode "hybrid-db" needs ${REDIS}`]],
+    [{ mode: 'hybrid-db', redis: 'redis://x' }, [`mode "hybrid-db" needs ${POSTGRES}`]],
+    [{ mode: 'custom' }, ['mode "custom" needs adapters: { storage, broker, lock }']],
   ])('asks for the connection that %j needs', (config, problems) => {
     expect(problemsOf(config)).toEqual(problems);
   });

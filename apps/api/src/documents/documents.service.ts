@@ -8,11 +8,19 @@ import {
   Injectable,
   NotFoundException,
   StreamableFile,
+  type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
 import type { JobHandle } from 'oqronkit';
 import { InjectQueue, type QueueOf } from 'oqronkit/nestjs';
-import { DocumentDigest, DocumentFiles, isDocumentId, type DocumentJob, type DocumentResult } from '#contracts';
+import {
+  DocumentDigest,
+  DocumentFiles,
+  errorCode,
+  isDocumentId,
+  type DocumentJob,
+  type DocumentResult,
+} from '#contracts';
 import { API_SETTINGS } from '../api.tokens.js';
 import type { ApiSettings } from '../api-settings.js';
 import { documentView, type DocumentView } from './document-view.js';
@@ -25,7 +33,9 @@ export interface CancelView {
 }
 
 @Injectable()
-export class DocumentsService implements OnModuleInit {
+export class DocumentsService implements OnModuleInit, OnApplicationShutdown {
+  private readonly submissions = new Set<Promise<unknown>>();
+
   constructor(
     @InjectQueue(DocumentDigest) private readonly documents: QueueOf<typeof DocumentDigest>,
     @Inject(API_SETTINGS) private readonly settings: ApiSettings,
@@ -36,18 +46,20 @@ export class DocumentsService implements OnModuleInit {
     await this.files.prepare();
   }
 
+  /** By now every connection was cut: what was being sent is removed before the process ends. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.allSettled(this.submissions);
+  }
+
   /** Stores the body and enqueues its digest. The document is accepted once the queue has acknowledged it. */
   async submit(request: IncomingMessage): Promise<{ id: string }> {
-    const id = randomUUID();
-    const file = { path: this.files.source(id), part: this.files.part(id, 'upload') };
-    const bytes = await receiveBody(request, file, this.settings.maxBytes);
+    const submission = this.accept(request);
+    this.submissions.add(submission);
     try {
-      await this.documents.add({ id, bytes }, { jobId: id });
-    } catch (error) {
-      await this.files.remove(id);
-      throw error;
+      return await submission;
+    } finally {
+      this.submissions.delete(submission);
     }
-    return { id };
   }
 
   async view(id: string): Promise<DocumentView> {
@@ -73,8 +85,9 @@ export class DocumentsService implements OnModuleInit {
         status,
       });
     }
-    const file = await open(this.files.artifact(id)).catch(() => undefined);
-    if (!file) throw new GoneException(`The artifact of document ${id} was removed.`);
+    const file = await open(this.files.artifact(id)).catch((error: unknown) => {
+      throw errorCode(error) === 'ENOENT' ? new GoneException(`The artifact of document ${id} was removed.`) : error;
+    });
     const { size } = await file.stat();
     return new StreamableFile(file.createReadStream(), {
       // Not `content-encoding: br`: the compressed file is what was asked for, so no client may unpack it on the way.
@@ -82,6 +95,19 @@ export class DocumentsService implements OnModuleInit {
       disposition: `attachment; filename="${id}.br"`,
       length: size,
     });
+  }
+
+  private async accept(request: IncomingMessage): Promise<{ id: string }> {
+    const id = randomUUID();
+    const file = { path: this.files.source(id), part: this.files.part(id, 'upload') };
+    const bytes = await receiveBody(request, file, this.settings.maxBytes);
+    try {
+      await this.documents.add({ id, bytes }, { jobId: id });
+    } catch (error) {
+      await this.files.remove(id);
+      throw error;
+    }
+    return { id };
   }
 
   private async find(id: string): Promise<JobHandle<DocumentJob, DocumentResult>> {

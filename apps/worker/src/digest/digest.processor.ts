@@ -50,7 +50,7 @@ export class DigestProcessor implements OnModuleInit, OnModuleDestroy {
       onBytes: wholePercents(bytes, (percent, done) => ctx.progress(percent, `${mib(done)} of ${mib(bytes)} MiB`)),
     });
     // Cancelled between the last byte and here: the files were removed already, and nobody would remove this one.
-    if (ctx.aborted && ctx.signal.reason?.kind === 'cancelled') await rm(artifact, { force: true });
+    if (ctx.abortReason?.kind === 'cancelled') await rm(artifact, { force: true });
     ctx.log.info('Digesting finished', { compressedBytes: result.compressedBytes, ratio: result.ratio });
     return result;
   }
