@@ -26,6 +26,8 @@ interface Entry {
   readonly spec: ConsumerSpec | undefined;
   readonly inactive: string | undefined;
   loop: WorkerLoop | undefined;
+  /** Settles when it has joined, or has not. */
+  joined: Promise<void> | undefined;
 }
 
 /** The definitions of one engine and their loops. */
@@ -44,16 +46,17 @@ export class Registry {
   /** Adds a definition, or replaces the one of this kind and name. While the engine runs it joins at once. */
   define(definition: Definition): void {
     const { kind, name, settings } = definition;
-    const key = `${kind} ${name}`;
+    const inactive = this.#inactive(definition);
+    const spec = definition.consumes ? this.specOf(definition) : undefined;
+    // What is refused must leave the earlier definition as it is.
+    if (spec) this.#judgeTimes(spec);
+    const key = keyOf(definition);
     const before = this.#entries.get(key);
     if (before) {
       this.rt.logger.warn(`${kind} "${name}" is defined again; the later definition replaces the earlier`);
       this.#leave(before);
     }
-    const inactive = this.#inactive(definition);
-    const spec = definition.consumes ? this.specOf(definition) : undefined;
-    if (spec) this.#judgeTimes(spec);
-    const entry: Entry = { definition, spec, inactive, loop: undefined };
+    const entry: Entry = { definition, spec, inactive, loop: undefined, joined: undefined };
     this.#entries.set(key, entry);
     const other = this.#entries.get(`${kind === 'queue' ? 'worker' : 'queue'} ${name}`);
     if (other?.spec && spec) {
@@ -83,8 +86,9 @@ export class Registry {
   }
 
   async start(): Promise<void> {
-    for (const entry of this.#entries.values()) await this.#join(entry);
+    // From now on definitions join by themselves: one that is replaced meanwhile would be passed over here.
     this.#running = true;
+    for (const entry of this.#entries.values()) await this.#join(entry);
   }
 
   stop(): void {
@@ -94,11 +98,14 @@ export class Registry {
       this.rt.pulse.detach(loop);
     }
     this.#leaving.clear();
-    for (const entry of this.#entries.values()) entry.loop = undefined;
+    for (const entry of this.#entries.values()) entry.loop = entry.joined = undefined;
   }
 
-  async #join(entry: Entry): Promise<void> {
-    const { definition, spec, inactive } = entry;
+  #join(entry: Entry): Promise<void> {
+    return (entry.joined ??= this.#declare(entry).then(() => this.#run(entry)));
+  }
+
+  async #declare({ definition }: Entry): Promise<void> {
     const { name, settings } = definition;
     const paused = 'status' in settings && settings.status !== undefined ? settings.status === 'paused' : undefined;
     await this.rt.lane(name).run(`declare (queue "${name}")`, (call) =>
@@ -107,7 +114,13 @@ export class Registry {
         ...(paused === undefined ? {} : { paused }),
       }),
     );
-    if (!spec || inactive !== undefined || entry.loop) return;
+  }
+
+  #run(entry: Entry): void {
+    const { definition, spec, inactive } = entry;
+    // While it was declared the engine may have stopped, or another definition have taken its place.
+    const current = this.#running && this.#entries.get(keyOf(definition)) === entry;
+    if (!spec || inactive !== undefined || entry.loop || !current) return;
     entry.loop = new WorkerLoop(spec, this.rt);
     this.rt.pulse.attach(entry.loop);
     entry.loop.start();
@@ -142,4 +155,8 @@ export class Registry {
       `${kind} "${queue}": lockTtlMs ${leaseMs} is below 3 x heartbeatMs ${heartbeatMs}; one lost renewal may cost the lease`,
     );
   }
+}
+
+function keyOf({ kind, name }: Definition): string {
+  return `${kind} ${name}`;
 }

@@ -10,6 +10,14 @@ const FLUSH_MS = 5_000;
  * then ask it to stop; then hand it back with the attempt refunded, because an interruption is not a failure.
  */
 export async function shutDown(rt: EngineRuntime, loops: readonly WorkerLoop[], timeoutMs: number): Promise<void> {
+  await endLoops(rt, loops, timeoutMs);
+  // Hooks and listeners of the last jobs: the process may end right after this.
+  if (!(await within(rt.clock, FLUSH_MS, rt.events.idle()))) {
+    rt.logger.warn('shutdown: a hook or listener does not end and is left alone');
+  }
+}
+
+async function endLoops(rt: EngineRuntime, loops: readonly WorkerLoop[], timeoutMs: number): Promise<void> {
   for (const loop of loops) loop.stopClaiming();
   const idle = Promise.all(loops.map((loop) => loop.idle()));
   if (await within(rt.clock, timeoutMs, idle)) return;

@@ -41,6 +41,9 @@ export type EngineEventName = keyof EngineEvents;
 /** @publicApi */
 export type EngineListener<K extends EngineEventName> = (event: EngineEvents[K]) => unknown;
 
+/** Promises of listeners and hooks that a stopping engine waits for. */
+const MAX_PENDING = 10_000;
+
 /**
  * A typed emitter whose listeners cannot hurt the engine: what they throw or reject with is logged and changes
  * nothing. An `error` event without a listener is logged, never thrown.
@@ -48,6 +51,8 @@ export type EngineListener<K extends EngineEventName> = (event: EngineEvents[K])
  */
 export class EventBus {
   readonly #listeners = new Map<EngineEventName, Set<(event: never) => unknown>>();
+  /** What listeners and hooks have promised and not done yet. */
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(private readonly logger: Logger) {}
 
@@ -81,11 +86,32 @@ export class EventBus {
     const listeners = this.#listeners.get(event);
     if (!listeners) return;
     for (const listener of listeners) {
-      guard(
+      this.run(
         () => (listener as EngineListener<K>)(payload),
         (error) => this.logger.error(`a listener of "${event}" threw`, { error: textOf(error) }),
       );
     }
+  }
+
+  /** Runs foreign code (a listener, a hook); whatever it throws or rejects with goes to `onError`. */
+  run(code: () => unknown, onError: (error: unknown) => void): void {
+    try {
+      const answer = code();
+      if (typeof answer !== 'object' || answer === null) return;
+      // Not only a Promise can reject: a thenable of a library or of another realm does too.
+      const done = Promise.resolve(answer).catch(onError);
+      // One that never settles must not pile up here: beyond the bound nobody waits for it.
+      if (this.#pending.size >= MAX_PENDING) return;
+      this.#pending.add(done);
+      void done.finally(() => this.#pending.delete(done));
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  /** Resolves when every listener and hook that was called so far has done what it promised. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 
   /** Reports a failure in the background: one log line and the `error` event. */
@@ -93,16 +119,5 @@ export class EventBus {
     const { stack } = toStoredError(error);
     this.logger.error(`${where}: ${textOf(error)}`, { ...context, ...(stack ? { stack } : {}) });
     this.emit('error', { where, error });
-  }
-}
-
-/** Runs foreign code; whatever it throws or rejects with goes to `onError`. */
-export function guard(run: () => unknown, onError: (error: unknown) => void): void {
-  try {
-    const answer = run();
-    // Not only a Promise can reject: a thenable of a library or of another realm does too.
-    if (typeof answer === 'object' && answer !== null) Promise.resolve(answer).catch(onError);
-  } catch (error) {
-    onError(error);
   }
 }

@@ -1,4 +1,3 @@
-import { guard } from '../events.js';
 import { toJob, type Job } from '../job/job.js';
 import { isA } from '../job/stored-error.js';
 import type { FinalStatus } from '../job/states.js';
@@ -115,7 +114,7 @@ export class Reporter {
   }
 
   #hook(name: string, spec: ConsumerSpec, run: () => unknown): void {
-    guard(run, (error) => this.rt.events.report(`hook ${name} (${spec.kind} "${spec.queue}")`, error));
+    this.rt.events.run(run, (error) => this.rt.events.report(`hook ${name} (${spec.kind} "${spec.queue}")`, error));
   }
 
   #duration(run: ConsumerRun): number {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventBus } from 'oqronkit';
-import { guard } from '../../../lib/kernel/events.js';
 import { RecordingLogger } from '../../support/recording-logger.js';
 
 const refuse = (): never => {
@@ -114,17 +113,32 @@ describe('EventBus', () => {
   });
 });
 
-describe('guard', () => {
+describe('EventBus.run', () => {
   it('hands over what foreign code throws or rejects with, and is silent otherwise', async () => {
+    const { events } = bus();
     const caught: unknown[] = [];
     const keep = (error: unknown): number => caught.push(error);
-    guard(() => 1, keep);
-    guard(() => Promise.resolve(1), keep);
-    guard(() => Promise.reject(new Error('b')), keep);
-    guard(() => {
+    events.run(() => 1, keep);
+    events.run(() => Promise.resolve(1), keep);
+    events.run(() => Promise.reject(new Error('b')), keep);
+    events.run(() => {
       throw new Error('a');
     }, keep);
-    await new Promise(setImmediate);
+    await events.idle();
     expect(caught).toEqual([new Error('a'), new Error('b')]);
+  });
+
+  it('is idle only when listeners have done what they promised', async () => {
+    const { events } = bus();
+    const order: string[] = [];
+    let finish = (): void => undefined;
+    events.on('queue:paused', () => new Promise<void>((resolve) => (finish = resolve)).then(() => order.push('done')));
+    events.emit('queue:paused', PAUSED);
+    const idle = events.idle().then(() => order.push('idle'));
+    await new Promise(setImmediate);
+    expect(order).toEqual([]);
+    finish();
+    await idle;
+    expect(order).toEqual(['done', 'idle']);
   });
 });
