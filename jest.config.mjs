@@ -22,6 +22,8 @@ export default {
       },
     ],
   },
+  // Two noisy cores: a limit is there to end what hangs, not to judge speed.
+  testTimeout: 20_000,
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };

@@ -11,7 +11,10 @@ import { OqronKit } from './oqronkit.js';
  * @publicApi
  */
 export function queue<T = unknown, R = unknown>(options: QueueOptions<T, R>): Queue<T, R>;
-export function queue<T, R>(contract: QueueContract<T, R>, options?: Omit<QueueOptions<T, R>, 'name'>): Queue<T, R>;
+export function queue<T, R>(
+  contract: QueueContract<T, R>,
+  options?: Omit<QueueOptions<NoInfer<T>, NoInfer<R>>, 'name'>,
+): Queue<T, R>;
 export function queue<T, R>(
   target: QueueOptions<T, R> | QueueContract<T, R>,
   options?: Omit<QueueOptions<T, R>, 'name'>,
@@ -30,7 +33,10 @@ export function queue<T, R>(
  * @publicApi
  */
 export function worker<T = unknown, R = unknown>(options: WorkerOptions<T, R>): Worker;
-export function worker<T, R>(contract: QueueContract<T, R>, options: Omit<WorkerOptions<T, R>, 'topic'>): Worker;
+export function worker<T, R>(
+  contract: QueueContract<T, R>,
+  options: Omit<WorkerOptions<NoInfer<T>, NoInfer<R>>, 'topic'>,
+): Worker;
 export function worker<T, R>(
   target: WorkerOptions<T, R> | QueueContract<T, R>,
   options?: Omit<WorkerOptions<T, R>, 'topic'>,

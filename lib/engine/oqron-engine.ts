@@ -19,8 +19,9 @@ import {
 import { workerDefinition, type Worker, type WorkerOptions } from '../modules/worker/index.js';
 import { requireMode, resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
 import { EngineRuntime } from './engine-runtime.js';
+import { declarationOf, type Definition } from './definition.js';
 import { producerPlan, specOf } from './plans.js';
-import { Registry, type Definition, type DefinitionStatus } from './registry.js';
+import { Registry, type DefinitionStatus } from './registry.js';
 import { shutDown } from './shutdown.js';
 
 /** What tests and embedders may replace. @publicApi */
@@ -33,7 +34,8 @@ export interface EngineParts {
 
 /** How an engine is doing. @publicApi */
 export interface EngineHealth {
-  readonly state: 'new' | 'started' | 'stopped';
+  /** `drained`: nothing runs any more, producers still work. */
+  readonly state: 'new' | 'started' | 'drained' | 'stopped';
   readonly backend: string;
   /** What an acknowledged job survives. */
   readonly durability: string;
@@ -68,7 +70,9 @@ export class OqronEngine {
   readonly #ownsBackend: boolean;
   readonly #newId: () => string;
   #opened: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
   #stopped = false;
+  #drained = false;
 
   /**
    * @throws InvalidOptionsError with every problem of the configuration
@@ -103,7 +107,7 @@ export class OqronEngine {
 
   /** Defines a queue. With a handler it consumes as soon as the engine runs. */
   queue<T = unknown, R = unknown>(options: QueueOptions<T, R>): Queue<T, R>;
-  queue<T, R>(contract: QueueContract<T, R>, options?: Omit<QueueOptions<T, R>, 'name'>): Queue<T, R>;
+  queue<T, R>(contract: QueueContract<T, R>, options?: Omit<QueueOptions<NoInfer<T>, NoInfer<R>>, 'name'>): Queue<T, R>;
   queue<T, R>(
     target: QueueOptions<T, R> | QueueContract<T, R>,
     options?: Omit<QueueOptions<T, R>, 'name'>,
@@ -115,7 +119,7 @@ export class OqronEngine {
 
   /** Defines a consumer of a topic. */
   worker<T = unknown, R = unknown>(options: WorkerOptions<T, R>): Worker;
-  worker<T, R>(contract: QueueContract<T, R>, options: Omit<WorkerOptions<T, R>, 'topic'>): Worker;
+  worker<T, R>(contract: QueueContract<T, R>, options: Omit<WorkerOptions<NoInfer<T>, NoInfer<R>>, 'topic'>): Worker;
   worker<T, R>(
     target: WorkerOptions<T, R> | QueueContract<T, R>,
     options?: Omit<WorkerOptions<T, R>, 'topic'>,
@@ -140,6 +144,11 @@ export class OqronEngine {
   host(definition: QueueDefinition): () => QueueHost {
     const { name } = definition;
     const rt = this.#runtime;
+    let ready: Promise<void> | undefined;
+    const forget = (error: unknown): never => {
+      ready = undefined;
+      throw error;
+    };
     const host: QueueHost = {
       plan: producerPlan(definition, this.#resolved),
       enqueuer: rt.enqueuer(name),
@@ -147,7 +156,7 @@ export class OqronEngine {
       signals: rt.signals,
       events: this.#events,
       newId: this.#newId,
-      ready: () => this.#open(),
+      ready: () => (ready ??= this.#readyFor(definition).catch(forget)),
       call: (where, send) => rt.lane(name).run(`${where} (queue "${name}")`, send),
     };
     return () => {
@@ -178,7 +187,7 @@ export class OqronEngine {
     const loops = [...this.#registry.loops()];
     const { backend, durability } = this.#runtime.store.capabilities;
     return {
-      state: this.#lifecycle.started ? 'started' : this.#stopped ? 'stopped' : 'new',
+      state: this.#lifecycle.started ? 'started' : this.#stopped ? 'stopped' : this.#drained ? 'drained' : 'new',
       backend,
       durability,
       running: loops.reduce((sum, loop) => sum + loop.running, 0),
@@ -189,7 +198,7 @@ export class OqronEngine {
 
   /** Connects and begins to consume. Idempotent; a start that fails is rolled back. */
   start(): Promise<void> {
-    if (this.#stopped) {
+    if (this.#stopping) {
       return Promise.reject(
         new EngineStateError('OqronEngine.start', 'an engine that was stopped cannot start again; make a new one'),
       );
@@ -199,6 +208,7 @@ export class OqronEngine {
 
   /** The first half of {@link stop}: nothing runs any more, and producers still work. Idempotent. */
   drain(): Promise<void> {
+    this.#drained ||= this.#lifecycle.started;
     return this.#lifecycle.stop();
   }
 
@@ -206,14 +216,21 @@ export class OqronEngine {
    * Stops claiming, lets running jobs end within `shutdown.timeout`, tells the others to stop, hands back what still
    * runs, and closes connections last. Idempotent; harmless before start.
    */
-  async stop(): Promise<void> {
-    await this.#lifecycle.stop();
-    if (this.#stopped) return;
-    this.#stopped = true;
-    await this.#close();
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.#lifecycle.stop();
+    } finally {
+      this.#stopped = true;
+      await this.#close();
+    }
   }
 
   async #start(): Promise<void> {
+    this.#drained = false;
     await this.#open();
     await this.#runtime.pulse.start();
     await this.#registry.start();
@@ -227,6 +244,17 @@ export class OqronEngine {
     await shutDown(this.#runtime, [...this.#registry.loops()], this.#resolved.shutdown.timeoutMs);
     this.#registry.stop();
     await this.#runtime.pulse.stop();
+  }
+
+  /** What a definition says of its queue is recorded before its first job, also one that comes before the start. */
+  async #readyFor(definition: QueueDefinition): Promise<void> {
+    await this.#open();
+    const want = declarationOf(definition);
+    if (Object.keys(want).length === 0) return;
+    const { name } = definition;
+    await this.#runtime
+      .lane(name)
+      .run(`declare (queue "${name}")`, (call) => this.#runtime.store.admin.declare(call, name, want));
   }
 
   #open(): Promise<void> {

@@ -2,7 +2,7 @@ import { EngineStateError } from '../kernel/errors/index.js';
 import type { QueueDefinition, QueueHost } from '../modules/queue/index.js';
 import { resolveConfig, type OqronConfig } from './config.js';
 import { OqronEngine, type EngineParts } from './oqron-engine.js';
-import type { Definition } from './registry.js';
+import type { Definition } from './definition.js';
 
 /**
  * A default engine for programs without dependency injection: what `queue()` and `worker()` define belongs to it.

@@ -5,7 +5,7 @@ import type { QueueDefinition } from '../modules/queue/index.js';
 import type { ProducerPlan } from '../modules/queue/new-job.js';
 import { attemptOptions, consumerSpec, keepOf } from '../modules/queue/resolve.js';
 import type { ResolvedConfig } from './config.js';
-import type { Definition } from './registry.js';
+import type { Definition } from './definition.js';
 
 /** What a queue puts on the jobs that are added through it. */
 export function producerPlan({ name, settings }: QueueDefinition, config: ResolvedConfig): ProducerPlan {

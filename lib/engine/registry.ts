@@ -1,13 +1,9 @@
 import { InvalidOptionsError } from '../kernel/errors/index.js';
 import type { ConsumerSpec } from '../kernel/runtime/consumer.js';
 import { WorkerLoop } from '../kernel/runtime/worker-loop.js';
-import type { QueueDefinition } from '../modules/queue/index.js';
-import type { WorkerDefinition } from '../modules/worker/index.js';
+import { declarationOf, type Definition } from './definition.js';
 import type { EngineRuntime } from './engine-runtime.js';
 import type { ModuleName, SelectedModule } from './modules.js';
-
-/** Whatever an engine can be given to run. */
-export type Definition = QueueDefinition | WorkerDefinition;
 
 /** @publicApi */
 export interface DefinitionStatus {
@@ -24,7 +20,8 @@ export interface DefinitionStatus {
 interface Entry {
   readonly definition: Definition;
   readonly spec: ConsumerSpec | undefined;
-  readonly inactive: string | undefined;
+  /** Why it does not run here, if it does not. */
+  inactive: string | undefined;
   loop: WorkerLoop | undefined;
   /** Settles when it has joined, or has not. */
   joined: Promise<void> | undefined;
@@ -65,7 +62,10 @@ export class Registry {
       );
     }
     if (!this.#running) return;
-    this.#join(entry).catch((error: unknown) => this.rt.events.report(`${kind} "${name}"`, error));
+    this.#join(entry).catch((error: unknown) => {
+      entry.inactive = `it could not join: ${error instanceof Error ? error.message : String(error)}`;
+      this.rt.events.report(`${kind} "${name}"`, error);
+    });
     if (settings.strategy) this.rt.logger.debug(`${kind} "${name}" joined`, { strategy: settings.strategy });
   }
 
@@ -106,14 +106,10 @@ export class Registry {
   }
 
   async #declare({ definition }: Entry): Promise<void> {
-    const { name, settings } = definition;
-    const paused = 'status' in settings && settings.status !== undefined ? settings.status === 'paused' : undefined;
-    await this.rt.lane(name).run(`declare (queue "${name}")`, (call) =>
-      this.rt.store.admin.declare(call, name, {
-        ...(settings.strategy ? { strategy: settings.strategy } : {}),
-        ...(paused === undefined ? {} : { paused }),
-      }),
-    );
+    const { name } = definition;
+    await this.rt
+      .lane(name)
+      .run(`declare (queue "${name}")`, (call) => this.rt.store.admin.declare(call, name, declarationOf(definition)));
   }
 
   #run(entry: Entry): void {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { InvalidOptionsError } from '../kernel/errors/index.js';
 import type { Handler } from '../kernel/runtime/consumer.js';
-import type { Definition } from '../engine/registry.js';
+import type { Definition } from '../engine/definition.js';
 import { queueDefinition } from '../modules/queue/index.js';
 import { workerDefinition } from '../modules/worker/index.js';
 import { handlerMetadata, type HandlerMetadata } from './decorators/handler.metadata.js';

@@ -1,1 +1,2 @@
+export { createMemoryBackend } from '../engine/backends.js';
 export { VirtualClock } from './virtual-clock.js';

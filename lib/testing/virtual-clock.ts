@@ -118,15 +118,14 @@ export class VirtualClock implements Clock {
   /** Lets everything that can happen at this instant happen. */
   async settle(): Promise<void> {
     let since = systemClock.monotonic();
-    for (let quiet = 0; quiet < 2;) {
+    for (let quiet = false; !quiet;) {
       const busy = this.#runImmediates();
       const before = this.#order;
       await new Promise<void>((turn) => systemClock.immediate(turn));
       const waiting = [...this.#watched].filter(({ parked, givenUp }) => parked === 0 && !givenUp);
       if (busy || this.#immediates.length > 0 || this.#order !== before) {
-        quiet = 0;
         since = systemClock.monotonic();
-      } else if (waiting.length === 0) quiet += 1;
+      } else if (waiting.length === 0) quiet = true;
       else if (systemClock.monotonic() - since > PATIENCE_MS) for (const watched of waiting) watched.givenUp = true;
     }
   }

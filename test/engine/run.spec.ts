@@ -259,8 +259,11 @@ describe('named handlers', () => {
     const next = world.engine();
     next.queue<Mails, string>({ name: 'mail', handlers: { reset: ({ data }) => `reset ${data.token}` } });
     await next.start();
-    await world.clock.advance('2m');
-    expect(await queue.getJob(id)).toMatchObject({ status: 'completed', attemptMade: 1, returnValue: 'reset t' });
+    await world.clock.advance('1m');
+    await old.stop();
+    await world.clock.advance('20s');
+    const read = next.producer<Mails, string>('mail');
+    expect(await read.getJob(id)).toMatchObject({ status: 'completed', attemptMade: 1, returnValue: 'reset t' });
   });
 
   it('count the 10 minutes from the first of the releases in a row, not over the whole life of a job', async () => {

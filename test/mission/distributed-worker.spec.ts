@@ -60,9 +60,13 @@ describePage('distributed-worker', {
     await run('distributed-worker-3');
     await run();
     expect(status('worker')).toMatchObject({ active: true });
+    const log = jest.spyOn(console, 'log').mockImplementation(() => undefined);
     // Publishing needs no module. In one process the worker's own memory is the store.
     const { id } = await queue.add({ videoId: 'v', s3ResourceUri: 's3://v', codec: 'av1', bitrate: 1 });
     expect(await finished(queue, id)).toMatchObject({ status: 'completed' });
+    await OqronKit.stop();
+    expect(log).toHaveBeenCalledTimes(1);
+    log.mockRestore();
   },
 });
 

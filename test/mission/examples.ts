@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, it } from '@jest/globals';
 import { OqronKit } from 'oqronkit';
 import { ModuleFolder } from '../docs/support/modules.js';
 import { readRepoFile, ROOT } from '../docs/support/root.js';
@@ -54,7 +54,10 @@ export function describePage<P extends Example['page']>(
   const examples: readonly Example[] = EXAMPLES.filter((example) => example.page === page);
   const running = examples.filter(({ state }) => state === 'runs');
   describe(`the examples of the page "${page}"`, () => {
-    const folder = compile(running);
+    let folder: ModuleFolder;
+    beforeAll(() => {
+      folder = compile(running);
+    });
     afterAll(() => folder.remove());
     afterEach(() => OqronKit.stop());
 

@@ -1,11 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import * as library from 'oqronkit';
+import type { ModuleFolder } from '../docs/support/modules.js';
 import { ROOT } from '../docs/support/root.js';
 import { compile, runIn, textOf } from './examples.js';
 import { EXAMPLES, type Example } from './manifest.js';
 import { isNotAvailable, MISSING, type Missing } from './missing.js';
+import * as stubs from './stubs.js';
 
 const examples: readonly Example[] = EXAMPLES;
 const waiting = examples.flatMap((example) =>
@@ -39,6 +41,12 @@ describe('the list of examples', () => {
     expect(wanted.filter((name) => !(name in library))).toEqual([]);
   });
 
+  it('has a stub for nothing but what an example needs', () => {
+    const needed = examples.flatMap((example) => example.stubs ?? []);
+    const forTests = ['post', 'processed', 'processing', 'video'];
+    expect(Object.keys(stubs).filter((name) => !needed.includes(name))).toEqual(forTests);
+  });
+
   it('waits for nothing that no example needs', () => {
     const needed = new Set(waiting.flatMap(({ waitsFor }) => waitsFor));
     expect(Object.keys(MISSING).filter((name) => !needed.has(name as Missing))).toEqual([]);
@@ -59,7 +67,10 @@ describe('what the waiting examples wait for is not there yet', () => {
 });
 
 describe('a waiting example cannot run yet', () => {
-  const folder = compile(waiting.map(({ example }) => example));
+  let folder: ModuleFolder;
+  beforeAll(() => {
+    folder = compile(waiting.map(({ example }) => example));
+  });
   afterAll(() => folder.remove());
   afterEach(() => library.OqronKit.stop());
 

@@ -5,7 +5,14 @@ import { MemoryJobStore } from './memory-job-store.js';
 import { MemorySignals } from './memory-signals.js';
 
 /**
- * A store in this process's memory. Engines that share one backend see the same jobs.
+ * A store in this process's memory. Engines that are given one backend share its jobs, as processes share a server:
+ * a test can run an API and a worker side by side. `clock` is the store's time; give it the engines' clock.
+ *
+ * @example
+ * const backend = createMemoryBackend({ clock });
+ * const api = new OqronEngine({ modules: [queueModule({ consume: false })] }, { backend, clock });
+ * const workers = new OqronEngine({ modules: [workerModule()] }, { backend, clock });
+ * @publicApi
  */
 export function createMemoryBackend(options: { clock?: Clock; limits?: HistoryLimits } = {}): Backend {
   const clock = options.clock ?? systemClock;

@@ -1,3 +1,4 @@
+import { parseDuration, type Duration } from '../job/duration.js';
 import { OqronError } from './oqron-error.js';
 
 /**
@@ -14,33 +15,33 @@ export class NonRetryableError extends OqronError {
 }
 
 /**
- * Throw it from a handler to choose the delay of the next attempt (ms). The attempt counts.
+ * Throw it from a handler to choose the delay of the next attempt (ms, or a text such as `'5m'`). The attempt counts.
+ * A delay that is none is ignored: the ordinary backoff applies.
  *
  * @example
- * throw new RetryLaterError(retryAfterSeconds * 1000, 'the API is throttling us');
+ * throw new RetryLaterError('5m', 'the API is throttling us');
  * @publicApi
  */
 export class RetryLaterError extends OqronError {
-  constructor(
-    readonly delayMs: number,
-    message = `try again in ${delayMs} ms`,
-    options?: { cause?: unknown },
-  ) {
+  readonly delayMs: number;
+
+  constructor(delay: Duration, message = `try again in ${delay}`, options?: { cause?: unknown }) {
     super('RETRY_LATER', message, options);
+    this.delayMs = parseDuration(delay) ?? NaN;
   }
 }
 
 /**
- * Throw it from a handler to hand the job back without using up an attempt. `delayMs` (default 0) keeps it away
- * from workers for that long.
+ * Throw it from a handler to hand the job back without using up an attempt. `delay` (default 0) keeps it away from
+ * workers for that long.
  * @publicApi
  */
 export class ReleaseError extends OqronError {
-  constructor(
-    readonly delayMs = 0,
-    message = 'the job was handed back',
-  ) {
+  readonly delayMs: number;
+
+  constructor(delay: Duration = 0, message = 'the job was handed back') {
     super('RELEASED', message);
+    this.delayMs = parseDuration(delay) ?? 0;
   }
 }
 
@@ -54,15 +55,5 @@ export class JobTimeoutError extends OqronError {
     where: string,
   ) {
     super('JOB_TIMEOUT', `${where}: the handler did not finish within its timeout of ${timeoutMs} ms`);
-  }
-}
-
-/**
- * This process no longer owns the job: its lease ended, or another process took it over.
- * @publicApi
- */
-export class LeaseLostError extends OqronError {
-  constructor(where: string) {
-    super('LEASE_LOST', `${where}: the lease was lost; whatever this handler does from now on is ignored`);
   }
 }

@@ -1,6 +1,6 @@
 import { InvalidPayloadError, JobTimeoutError, OqronError } from '../errors/index.js';
 import type { Timer } from '../ports/clock.js';
-import type { Outcome } from '../ports/job-store.js';
+import type { Outcome, ReleaseReason } from '../ports/job-store.js';
 import { endingOfError, endingOfValue, failureOf, planFor, releaseOf, type AttemptPlan } from './attempt.js';
 import type { ConsumerRun, ConsumerSpec, Handler } from './consumer.js';
 import { JobContext, type ContextHost } from './job-context.js';
@@ -74,6 +74,11 @@ export class JobRunner {
       this.rt.events.emit('job:start', { queue: this.spec.queue, id: job.id, name: job.name, attempt: job.attempt });
     }
     this.#call(run, plan, handler);
+  }
+
+  /** Hands back a job that was claimed and must not begin. */
+  giveBack(run: ConsumerRun, reason: ReleaseReason): void {
+    this.#refuse(run, releaseOf(run, 0, reason));
   }
 
   /** Ends a run because the process ends. */

@@ -237,13 +237,21 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #take(reply: ClaimReply, want: number, alone: boolean, sentAt: number): void {
     for (const swept of reply.swept) this.#reporter.swept(swept, this.spec);
     this.#suspectsLeft = reply.suspects;
+    if (this.#state === 'closed') {
+      // The engine is done and settles nothing more: these leases expire.
+      for (const _ of reply.jobs) this.slotFreed();
+      return;
+    }
     for (const job of reply.jobs) {
       const { leaseMs } = this.spec;
       const startedAt = this.rt.clock.monotonic();
       const run = new JobRun(job, this.spec, sentAt, localDeadline(sentAt, leaseMs), startedAt, reply.now);
       this.#runs.add(run);
       this.rt.keeper.add(run, this);
-      this.#runner.start(run);
+      // Nothing begins in a loop that ends, nor on a lease that may be over because its reply was slow.
+      if (this.#state !== 'open') this.#runner.giveBack(run, 'shutdown');
+      else if (startedAt >= run.deadline) this.#runner.giveBack(run, 'prefetch');
+      else this.#runner.start(run);
     }
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);

@@ -97,7 +97,7 @@ export function consumerSpec(
     }),
     own,
     fallback: {
-      attempts: byModule.attempts ?? job.attempts ?? DEFAULT_RETRIES + 1,
+      attempts: Math.max(1, byModule.attempts ?? job.attempts ?? DEFAULT_RETRIES + 1),
       backoff,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     },

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { examplesOf } from './markdown.js';
 import { readRepoFile } from './root.js';
 import { PageRunner, type Act } from './runner.js';
@@ -10,7 +10,10 @@ export function describePage(page: string, acts: Readonly<Record<string, Act>> =
   const fileOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
   describe(`the examples of ${page}`, () => {
-    const runner = new PageRunner(examples);
+    let runner: PageRunner;
+    beforeAll(() => {
+      runner = new PageRunner(examples);
+    });
     afterAll(() => runner.remove());
 
     it.each(running)(

@@ -40,7 +40,7 @@ const DIRECTIVE = /^<!-- example: (.+) -->$/;
 const FENCE = /^```(\S*)/;
 const PRINT = /\bconsole\.log\(/;
 const PRINTS = /\bconsole\.log\(.* \/\/ (.+)$/;
-const IMPORT = /from '(\.[^']*)\.js'/g;
+const IMPORT = /(?:from|import) '(\.[^']*)\.js'/g;
 
 interface Directive {
   readonly with: readonly string[];

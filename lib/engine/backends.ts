@@ -1,0 +1,1 @@
+export { createMemoryBackend } from '../backends/memory/index.js';

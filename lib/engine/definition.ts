@@ -1,0 +1,16 @@
+import type { QueueStrategy } from '../kernel/job/states.js';
+import type { QueueDefinition } from '../modules/queue/index.js';
+import type { WorkerDefinition } from '../modules/worker/index.js';
+
+/** Whatever an engine can be given to run. */
+export type Definition = QueueDefinition | WorkerDefinition;
+
+/** What a definition says of its queue that the store has to record. */
+export function declarationOf({ settings }: Definition): { strategy?: QueueStrategy; paused?: boolean } {
+  const { strategy } = settings;
+  const status = 'status' in settings ? settings.status : undefined;
+  return {
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(status === undefined ? {} : { paused: status === 'paused' }),
+  };
+}
