@@ -171,7 +171,7 @@ describe('whatever a handler throws', () => {
       await world.clock.advance('1s');
       expect((await queue.getJob(next))?.status).toBe('failed');
     }
-    expect(hooks).toEqual(Array(4).fill(['failed', true, message]));
+    expect(hooks).toEqual(Array.from({ length: 4 }, () => ['failed', true, message]));
   });
 
   it('the attempts that ran are counted, and the last error stays', async () => {

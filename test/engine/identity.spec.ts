@@ -16,7 +16,7 @@ describe('a job id', () => {
     );
     for (const engine of engines) await engine.start();
     const added = await Promise.all(
-      Array.from({ length: 50 }, (_, n) => queues[n % 2]?.add({ n }, { jobId: 'order-7' })),
+      Array.from({ length: 50 }, async (_, n) => queues[n % 2]?.add({ n }, { jobId: 'order-7' })),
     );
     await world.clock.advance('1m');
     expect(added.filter((job) => job?.created)).toHaveLength(1);
