@@ -141,23 +141,26 @@ describe('a connection that breaks again and again', () => {
         }),
       },
     );
-    const started: number[] = [];
+    const course: unknown[] = [];
+    engine.on('job:released', ({ reason }) => course.push(reason));
     const queue = engine.queue({
       name: 'q',
       heartbeatMs: '1s',
       lockTtlMs: '5s',
-      handler: () => started.push(world.clock.monotonic()),
+      handler: ({ attempt, fence }) => course.push([world.clock.monotonic(), attempt, fence]),
     });
     await engine.start();
     await world.clock.advance('1s');
     slow = true;
     const { id } = await queue.add(1);
-    await world.clock.advance('6500ms');
-    expect(started).toEqual([]);
-    slow = false;
+    await world.clock.settle();
+    const first = (await queue.getJob(id))?.fence as number;
     await world.clock.advance('20s');
-    expect(started).toHaveLength(1);
-    expect(await queue.getJob(id)).toMatchObject({ status: 'completed', attemptMade: 1 });
+    // Claimed at 1 s for 5 s, answered at 7 s: handed back, and claimed anew with the same call.
+    expect(course).toEqual(['prefetch', [7_000, 1, expect.any(Number)]]);
+    const job = await queue.getJob(id);
+    expect(job).toMatchObject({ status: 'completed', attemptMade: 1, stalledCount: 0 });
+    expect(job?.fence).toBeGreaterThan(first);
   });
 
   it('reports a claim that fails, waits a second, and goes on: no loop dies', async () => {

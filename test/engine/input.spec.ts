@@ -7,8 +7,7 @@ import {
   type JobOptions,
   type Queue,
 } from 'oqronkit';
-import { VirtualClock } from 'oqronkit/testing';
-import { createMemoryBackend } from '../../lib/backends/memory/index.js';
+import { createMemoryBackend, VirtualClock } from 'oqronkit/testing';
 import { failureOf } from '../support/until.js';
 import { wrapBackend, type StoreOperation } from '../support/wrapped-backend.js';
 

@@ -1,6 +1,6 @@
 import { OqronEngine, type Backend, type EngineParts, type OqronConfig } from 'oqronkit';
-import { VirtualClock } from 'oqronkit/testing';
-import { createMemoryBackend } from '../../lib/backends/memory/index.js';
+import { createMemoryBackend, VirtualClock } from 'oqronkit/testing';
+import { passUntil } from './pass-until.js';
 import { RecordingLogger } from './recording-logger.js';
 import { seededRandom } from './seeded-random.js';
 
@@ -33,19 +33,9 @@ export class World {
     return this.hold(new Promise<never>(() => undefined));
   }
 
-  /** Moves the clock on until `promise` settles, at most `limit` in steps. */
-  async passUntil<T>(promise: Promise<T>, step: '100ms' | '1s' | '10s' = '1s', steps = 600): Promise<T> {
-    let settled = false;
-    const done = (): void => {
-      settled = true;
-    };
-    promise.then(done, done);
-    for (let i = 0; i < steps; i += 1) {
-      await this.clock.settle();
-      if (settled) return promise;
-      await this.clock.advance(step);
-    }
-    throw new Error(`still waiting after ${steps} steps of ${step}`);
+  /** Moves the clock on until `promise` settles. */
+  passUntil<T>(promise: Promise<T>, step?: '100ms' | '1s' | '10s', steps?: number): Promise<T> {
+    return passUntil(this.clock, promise, step, steps);
   }
 
   /** Stops every engine, whatever its handlers do. */
