@@ -21,6 +21,8 @@ export class EngineRuntime implements Runtime {
   readonly notes: NoteWriter;
   readonly solo: SoloGate;
   readonly pulse: Pulse;
+  /** Set by the engine to its sweeper. */
+  onFullLoop: () => void = () => undefined;
   readonly #lanes = new Map<string, CallLane>();
   readonly #enqueuers = new Map<string, Enqueuer>();
 
@@ -56,6 +58,10 @@ export class EngineRuntime implements Runtime {
       this.#enqueuers.set(queue, enqueuer);
     }
     return enqueuer;
+  }
+
+  loopIsFull(): void {
+    this.onFullLoop();
   }
 
   pollFloor(spec: { readonly pollIntervalMs: number; readonly leaseMs: number }): number {

@@ -94,6 +94,7 @@ export class OqronEngine {
       specOf(definition, this.#resolved),
     );
     this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
+    this.#runtime.onFullLoop = () => this.#sweeper.watchFull();
     this.#lifecycle = new Lifecycle(
       () => this.#start(),
       () => this.#stop(),

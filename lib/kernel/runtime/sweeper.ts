@@ -18,8 +18,9 @@ const MAX_PAGES = 20;
  * taken is not claimed from. Any process may sweep; no leader is needed.
  */
 export class Sweeper {
-  #timer: Timer | undefined;
-  #allAt: number;
+  #allTimer: Timer | undefined;
+  /** Armed only while a loop is full: idle queues cost nothing. */
+  #fullTimer: Timer | undefined;
   #stopped = true;
   readonly #reporter: Reporter;
 
@@ -28,32 +29,60 @@ export class Sweeper {
     private readonly loops: () => Iterable<WorkerLoop>,
   ) {
     this.#reporter = new Reporter(rt);
-    this.#allAt = rt.clock.monotonic() + ALL_EVERY_MS * (0.5 + rt.random.next() / 2);
   }
 
   start(): void {
     this.#stopped = false;
-    this.#arm();
+    this.#armAll();
+    this.watchFull();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#allTimer?.cancel();
+    this.#fullTimer?.cancel();
+    this.#fullTimer = undefined;
   }
 
-  /** One pass; the loop around it only decides when. */
-  async runOnce(): Promise<void> {
-    const now = this.rt.clock.monotonic();
-    if (now >= this.#allAt) {
-      this.#allAt = now + ALL_EVERY_MS * (0.75 + this.rt.random.next() / 2);
-      await this.#sweep(undefined);
-      return;
-    }
-    const full: string[] = [];
-    for (const loop of this.loops()) {
-      if (loop.full && now - loop.lastClaimAt >= JUST_CLAIMED_MS) full.push(loop.queue);
-    }
-    if (full.length > 0) await this.#sweep(full);
+  /** A loop has taken its last slot: its queue is swept from now on, until it has a free one. */
+  watchFull(): void {
+    if (this.#fullTimer || this.#stopped || this.#fullLoops().length === 0) return;
+    const { least, most } = FULL_EVERY_MS;
+    this.#fullTimer = this.#timer(least + (most - least) * this.rt.random.next(), async () => {
+      this.#fullTimer = undefined;
+      const now = this.rt.clock.monotonic();
+      const queues = this.#fullLoops()
+        .filter(({ lastClaimAt }) => now - lastClaimAt >= JUST_CLAIMED_MS)
+        .map(({ queue }) => queue);
+      try {
+        if (queues.length > 0) await this.#sweep(queues);
+      } finally {
+        this.watchFull();
+      }
+    });
+  }
+
+  #armAll(): void {
+    if (this.#stopped) return;
+    this.#allTimer = this.#timer(ALL_EVERY_MS * (0.75 + this.rt.random.next() / 2), async () => {
+      try {
+        await this.#sweep(undefined);
+      } finally {
+        this.#armAll();
+      }
+    });
+  }
+
+  #fullLoops(): WorkerLoop[] {
+    return [...this.loops()].filter(({ full }) => full);
+  }
+
+  #timer(ms: number, run: () => Promise<void>): Timer {
+    const timer = this.rt.clock.timer(ms, () => {
+      run().catch((error: unknown) => this.rt.events.report('Sweeper', error));
+    });
+    timer.unref();
+    return timer;
   }
 
   async #sweep(queues: readonly string[] | undefined): Promise<void> {
@@ -63,16 +92,5 @@ export class Sweeper {
       for (const job of swept) this.#reporter.swept(job, specs.get(job.queue));
       if (!more) return;
     }
-  }
-
-  #arm(): void {
-    if (this.#stopped) return;
-    const { least, most } = FULL_EVERY_MS;
-    this.#timer = this.rt.clock.timer(least + (most - least) * this.rt.random.next(), () => {
-      void this.runOnce()
-        .catch((error: unknown) => this.rt.events.report('Sweeper.runOnce', error))
-        .finally(() => this.#arm());
-    });
-    this.#timer.unref();
   }
 }

@@ -253,6 +253,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
       else if (startedAt >= run.deadline) this.#runner.giveBack(run, 'prefetch');
       else this.#runner.start(run);
     }
+    if (this.full) this.rt.loopIsFull();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
     if (reply.retryAfterMs !== undefined) {
