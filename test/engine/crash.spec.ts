@@ -322,13 +322,11 @@ describe('a process that was only frozen', () => {
     const reasons: JobAbortedError[] = [];
     a.worker({
       topic: 'q',
-      handler: (ctx) =>
-        new Promise<void>((resolve) => {
-          ctx.signal.addEventListener('abort', () => {
-            reasons.push(ctx.signal.reason as JobAbortedError);
-            resolve();
-          });
-        }),
+      handler: async (ctx) => {
+        const told = new Promise<void>((resolve) => ctx.signal.addEventListener('abort', () => resolve()));
+        await Promise.race([told, clock.sleep('1h')]);
+        reasons.push(ctx.signal.reason as JobAbortedError);
+      },
     });
     await a.start();
     const b = world.engine();

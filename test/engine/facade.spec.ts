@@ -101,6 +101,7 @@ describe('OqronKit', () => {
     await Promise.all([OqronKit.stop(), OqronKit.stop()]);
     await OqronKit.stop();
     await init();
+    expect(OqronKit.engine.health().state).toBe('started');
   });
 
   it('refuses a second init until it is stopped', async () => {

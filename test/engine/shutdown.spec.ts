@@ -226,6 +226,32 @@ describe('stop', () => {
     });
   });
 
+  it('leaves to others what a claim brings in after everything was drained', async () => {
+    const release = gate();
+    let hold = false;
+    const backend = wrapBackend(world.backend, async (operation, _args, run) => {
+      const reply = await run();
+      if (operation === 'claim' && hold) await release.opened;
+      return reply;
+    });
+    const engine = world.engine({ shutdown: { timeout: '1s' } }, { backend });
+    const seen: string[] = [];
+    const queue = engine.queue({ name: 'q', handler: () => seen.push('drained engine') });
+    await engine.start();
+    await world.clock.advance('1s');
+    hold = true;
+    const { id } = await queue.add(1);
+    await world.clock.settle();
+    await world.passUntil(engine.drain());
+    release.open();
+    const other = world.engine();
+    other.worker({ topic: 'q', handler: () => seen.push('other engine') });
+    await other.start();
+    await world.clock.advance('40s');
+    expect(seen).toEqual(['other engine']);
+    expect((await queue.getJob(id))?.status).toBe('completed');
+  });
+
   it('starts nothing that a claim brings in after it is over', async () => {
     const release = gate();
     let hold = false;

@@ -214,7 +214,7 @@ describe('cancel', () => {
     await world.clock.settle();
     expect(await delayed.cancel()).toBe('cancelled');
     expect(await failing.cancel('give up')).toBe('cancelled');
-    await world.clock.advance('3h');
+    await world.clock.advance('90m');
     expect(await queue.getJob(delayed.id)).toMatchObject({ status: 'cancelled', attemptMade: 0, reason: undefined });
     expect(await queue.getJob(failing.id)).toMatchObject({ status: 'cancelled', attemptMade: 1, reason: 'give up' });
   });

@@ -6,7 +6,7 @@ import { VirtualClock } from 'oqronkit/testing';
 import { passUntil } from './pass-until.js';
 
 /** Nest's own lines, by level and context. */
-export class NestLines {
+class NestLines {
   readonly lines: string[] = [];
   readonly log = (message: unknown, context?: string) => this.#keep('log', message, context);
   readonly debug = (message: unknown, context?: string) => this.#keep('debug', message, context);

@@ -22,7 +22,7 @@ function wrap<T extends object>(target: T, prefix: string, around: Around): T {
 }
 
 /** A store whose every operation passes through `around`. */
-export function wrapStore(store: JobStore, around: Around): JobStore {
+function wrapStore(store: JobStore, around: Around): JobStore {
   return wrap(store, '', around);
 }
 

@@ -104,12 +104,14 @@ describe('NoteWriter', () => {
 
   it('tries again when the store was out of reach: older lines first, newer progress wins', async () => {
     let down = true;
-    const { clock, log, calls, say } = writer(() =>
-      down ? Promise.reject(new StoreUnreachableError('socket')) : Promise.resolve(),
-    );
+    const { clock, log, calls, say } = writer(async () => {
+      if (!down) return;
+      await clock.sleep(50);
+      throw new StoreUnreachableError('socket');
+    });
     const run = makeRun(clock, 'a');
     say(run, 10, 'one', 'two');
-    await clock.advance(150);
+    await clock.advance(120);
     say(run, 20, 'three');
     down = false;
     await clock.advance('1s');

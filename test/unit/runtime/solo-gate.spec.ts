@@ -120,7 +120,10 @@ describe('SoloGate', () => {
     solo.enter();
     await clock.advance('10m');
     expect(turns()).toEqual(['wait', 'wait']);
+    const { kicks } = b;
     solo.leave();
+    expect(a.kicks).toBe(2);
+    expect(b.kicks).toBe(kicks);
     expect(turns()).toEqual(['alone', 'wait']);
   });
 });
