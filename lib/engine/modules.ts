@@ -1,29 +1,29 @@
 import { z } from 'zod';
 import { InvalidOptionsError, ModuleNotAvailableError } from '../kernel/errors/index.js';
 import { checkOptions, strict } from '../kernel/validation.js';
-import type { Duration } from '../kernel/job/duration.js';
-import type { KeepOption } from '../kernel/job/retention.js';
-import type { RetryOptions } from '../modules/queue/index.js';
+import type { ExecutionOptions } from '../modules/queue/index.js';
 import { moduleShape } from '../modules/queue/options.schema.js';
 
 /** Modules that this release has. @publicApi */
 export type ModuleName = 'queue' | 'worker';
 
 /** What a module sets for all its definitions; they come before it, `defaultJobOptions` after. @publicApi */
-export interface ModuleOptions {
+export interface ModuleOptions extends Pick<
+  ExecutionOptions,
+  | 'concurrency'
+  | 'guaranteedWorker'
+  | 'heartbeatMs'
+  | 'lockTtlMs'
+  | 'pollIntervalMs'
+  | 'maxStalledCount'
+  | 'abortGraceMs'
+  | 'retries'
+  | 'timeout'
+  | 'removeOnComplete'
+  | 'removeOnFail'
+> {
   /** False: definitions of this module publish only; nothing is polled. @default true */
   consume?: boolean;
-  concurrency?: number;
-  guaranteedWorker?: boolean;
-  heartbeatMs?: Duration;
-  lockTtlMs?: Duration;
-  pollIntervalMs?: Duration;
-  maxStalledCount?: number;
-  abortGraceMs?: Duration;
-  retries?: RetryOptions;
-  timeout?: Duration;
-  removeOnComplete?: KeepOption;
-  removeOnFail?: KeepOption;
 }
 
 /** A selected module with its options. @publicApi */
