@@ -23,6 +23,7 @@ import {
   type OqronConfig,
 } from 'oqronkit';
 import { VirtualClock } from 'oqronkit/testing';
+import { RecordingLogger } from '../support/recording-logger.js';
 import { failureOf, thrownBy } from '../support/until.js';
 
 let clock = new VirtualClock();
@@ -69,7 +70,9 @@ describe('OqronKit', () => {
     for (const version of ['one', 'two']) {
       queue({ name: 'facade.again', handler: () => seen.push(version) });
     }
-    await init();
+    const log = new RecordingLogger();
+    await init({ logger: log });
+    expect(log.matching('warn', /facade\.again/)).toEqual([]);
     queue({ name: 'facade.again', handler: () => seen.push('three') });
     const jobs = queue({ name: 'facade.again', handler: () => seen.push('four') });
     await jobs.add(1);

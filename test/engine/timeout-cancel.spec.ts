@@ -75,6 +75,34 @@ describe('a timeout', () => {
     expect(failed).toEqual(['JobTimeoutError']);
   });
 
+  it('is not set by itself: a handler that never returns keeps its slot and its lease, and nobody else takes its job', async () => {
+    const engine = world.engine();
+    const rival = world.engine();
+    const started: [string, number][] = [];
+    for (const each of [engine, rival]) {
+      each.worker<string>({
+        topic: 'q',
+        concurrency: 2,
+        handler: ({ data, attempt }) => {
+          started.push([data, attempt]);
+          return data === 'endless' ? world.never() : undefined;
+        },
+      });
+    }
+    await engine.start();
+    const queue = engine.producer<string>('q');
+    const { id } = await queue.add('endless');
+    await world.clock.settle();
+    await rival.start();
+    await world.clock.advance('20m');
+    for (let n = 0; n < 10; n += 1) await queue.add('quick');
+    await world.clock.advance('1m');
+    expect(started.filter(([data]) => data === 'endless')).toEqual([['endless', 1]]);
+    expect(await queue.getJob(id)).toMatchObject({ status: 'active', workerId: engine.owner, stalledCount: 0 });
+    expect(await queue.counts()).toMatchObject({ active: 1, completed: 10 });
+    expect(engine.health()).toMatchObject({ running: 1, zombies: 0 });
+  });
+
   it('does nothing to a handler that is done in time', async () => {
     const engine = world.engine();
     let signal: AbortSignal | undefined;
