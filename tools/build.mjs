@@ -3,8 +3,10 @@
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bin, root, run } from './lib/child.mjs';
-import { buildStamp } from './lib/ensure.mjs';
+import { buildStamp, checkNode, ensureInstalled } from './lib/ensure.mjs';
 
+checkNode();
+await ensureInstalled();
 const began = new Date();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const code = await run(bin('tsc'), ['-p', 'tsconfig.build.json', ...process.argv.slice(2)]);

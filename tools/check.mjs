@@ -1,5 +1,6 @@
 // npm run check [-- step ...]: all steps, or only the named ones.
 import { bin, capture } from './lib/child.mjs';
+import { checkNode, ensureInstalled } from './lib/ensure.mjs';
 import { fileSize, textHygiene } from './lib/house.mjs';
 
 const SOURCES = ['lib', 'apps', 'libs', 'test'];
@@ -33,6 +34,9 @@ if (unknown.length > 0) {
   console.error(`There is no step ${unknown.join(', ')}. Steps: ${Object.keys(steps).join(', ')}.`);
   process.exit(1);
 }
+
+checkNode();
+await ensureInstalled();
 
 let failed = 0;
 for (const [name, step] of Object.entries(steps)) {
