@@ -243,6 +243,39 @@ describe('a poison job', () => {
     expect(await other.counts()).toMatchObject({ completed: 4, waiting: 0 });
   });
 
+  it('whose claim fails is not asked for again and again, and does not hold up other queues', async () => {
+    const queue = world.engine().queue<string>({ name: 'q' });
+    const { id } = await queue.add('default', 'suspect');
+    for (let death = 1; death <= 3; death += 1) {
+      const ghost = new FakeOwner(`ghost ${death}`, world.backend.store);
+      while ((await ghost.claim('q')).jobs.length === 0) await world.clock.advance('1s');
+      await world.clock.advance('30s');
+    }
+    let broken = true;
+    let refused = 0;
+    const backend = wrapBackend(world.backend, (operation, args, run) => {
+      const [requests] = args as [{ alone?: boolean }[]];
+      if (operation !== 'claim' || !broken || !requests[0]?.alone) return run();
+      refused += 1;
+      return Promise.reject(new Error('the server is confused'));
+    });
+    const engine = world.engine({}, { backend });
+    const seen: string[] = [];
+    engine.worker<string>({ topic: 'q', handler: ({ data }) => seen.push(data) });
+    engine.worker<string>({ topic: 'other', handler: ({ data }) => seen.push(data) });
+    await engine.start();
+    await world.clock.advance('5s');
+    await engine.producer<string>('other').add('innocent');
+    await world.clock.advance('5s');
+    expect(seen).toEqual(['innocent']);
+    expect(refused).toBeGreaterThan(0);
+    expect(refused).toBeLessThanOrEqual(11);
+    broken = false;
+    await world.clock.advance('10s');
+    expect(seen).toEqual(['innocent', 'suspect']);
+    expect((await queue.getJob(id))?.status).toBe('completed');
+  });
+
   it('does not stop its process for good when a neighbour never ends: others go on after 30 s', async () => {
     const queue = world.engine().queue<string>({ name: 'q' });
     await queue.add('default', 'suspect');

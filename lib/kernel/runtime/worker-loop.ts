@@ -207,7 +207,11 @@ export class WorkerLoop implements Claimer, RunnerHost {
     rt.solo.enter(jobs);
     rt.solo.leave(want);
     if (claim) this.#take(claim, want, alone, sentAt);
-    else if (failed) this.#sleep(PAUSE_AFTER_ERROR_MS);
+    else if (failed) {
+      // The turn to run alone goes back, or it would call for the next claim at once, again and again.
+      if (alone) rt.solo.done(this);
+      this.#rest(PAUSE_AFTER_ERROR_MS);
+    }
     this.kick();
     this.#tellIdle();
   }
@@ -256,11 +260,15 @@ export class WorkerLoop implements Claimer, RunnerHost {
     if (this.full) this.rt.loopIsFull();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
-    if (reply.retryAfterMs !== undefined) {
-      this.#restUntil = this.rt.clock.monotonic() + reply.retryAfterMs;
-      this.#sleep(reply.retryAfterMs);
-    } else if (reply.jobs.length >= want && !alone) this.#hungry = true;
+    if (reply.retryAfterMs !== undefined) this.#rest(reply.retryAfterMs);
+    else if (reply.jobs.length >= want && !alone) this.#hungry = true;
     else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec)));
+  }
+
+  /** Claims nothing for `ms`, whatever hints come. */
+  #rest(ms: number): void {
+    this.#restUntil = this.rt.clock.monotonic() + ms;
+    this.#sleep(ms);
   }
 
   /** Looks again after `ms`, unless a hint comes before. */
