@@ -178,7 +178,9 @@ class Chaos {
   }
 }
 
-const SEEDS = Array.from({ length: Number(process.env.SEEDS ?? 8) }, (_, i) => i + 1);
+/** For a longer hunt: `CHAOS_FROM=100 CHAOS_SEEDS=500`. */
+const { CHAOS_FROM = 1, CHAOS_SEEDS = 8 } = process.env;
+const SEEDS = Array.from({ length: Number(CHAOS_SEEDS) }, (_, n) => Number(CHAOS_FROM) + n);
 
 describe('a fleet in which everything breaks', () => {
   const endings = new Set<string>();

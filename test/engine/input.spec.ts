@@ -187,6 +187,12 @@ describe('addBulk', () => {
     ]);
   });
 
+  it('takes more items than may wait to be sent at once', async () => {
+    const jobs = await queue.addBulk(Array.from({ length: 110_000 }, () => ({ data: 1 })));
+    expect(jobs).toHaveLength(110_000);
+    expect(await queue.count('waiting')).toBe(110_000);
+  });
+
   it('cuts its calls at 1 000 items and 1 MiB', async () => {
     await queue.addBulk(Array.from({ length: 1_001 }, () => ({ data: 1 })));
     expect(calls).toEqual(['enqueue', 'enqueue']);

@@ -108,6 +108,31 @@ describe('the strategy of a queue', () => {
     expect(seen).toEqual([3, 2, 1]);
   });
 
+  it('holds for jobs that are added before the engine starts', async () => {
+    const engine = world.engine();
+    const seen: number[] = [];
+    const queue = engine.queue<number>({
+      name: 'q',
+      strategy: 'priority',
+      concurrency: 1,
+      handler: ({ data }) => seen.push(data),
+    });
+    for (const priority of [5, 1, 9, 3]) await queue.add(priority, { priority });
+    await engine.start();
+    await world.clock.settle();
+    expect(seen).toEqual([1, 3, 5, 9]);
+  });
+
+  it('cannot be another for a producer either: its add fails and adds nothing', async () => {
+    const first = world.engine();
+    const queue = first.queue({ name: 'q', strategy: 'lifo' });
+    await queue.add(1);
+    const second = world.engine().queue({ name: 'q', strategy: 'fifo' });
+    expect(await failureOf(second.add(2))).toBeInstanceOf(StrategyMismatchError);
+    expect(await failureOf(second.addBulk([{ data: 3 }]))).toBeInstanceOf(StrategyMismatchError);
+    expect(await queue.count()).toBe(1);
+  });
+
   it('cannot be another in a second engine: the start fails, names both, rolls back, and can be repeated', async () => {
     const first = world.engine();
     first.queue({ name: 'q', strategy: 'priority' });
@@ -133,6 +158,10 @@ describe('the strategy of a queue', () => {
     engine.worker({ topic: 'q', strategy: 'fifo', handler: () => 1 });
     await world.clock.settle();
     expect(errors).toEqual([expect.any(StrategyMismatchError)]);
+    expect(engine.definitions().find(({ kind }) => kind === 'worker')).toMatchObject({
+      active: false,
+      reason: expect.stringMatching(/could not join: .*"lifo".*"fifo"/) as unknown,
+    });
   });
 });
 

@@ -442,6 +442,25 @@ describe('the life of an engine', () => {
     await expect(queue.add(2)).rejects.toBeInstanceOf(EngineStateError);
   });
 
+  it('can be drained and started again', async () => {
+    const engine = world.engine();
+    const seen: unknown[] = [];
+    const queue = engine.queue({ name: 'q', concurrency: 1, handler: ({ data }) => seen.push(data) });
+    for (let round = 1; round <= 3; round += 1) {
+      await engine.start();
+      await queue.add(round);
+      await world.clock.settle();
+      await engine.drain();
+      await queue.add(`while drained, ${round}`);
+      await world.clock.advance('1m');
+      expect(engine.health().state).toBe('drained');
+    }
+    await engine.start();
+    await world.clock.advance('20s');
+    expect(seen).toHaveLength(6);
+    expect(engine.health()).toMatchObject({ state: 'started', signals: true });
+  });
+
   it('leaves nothing behind: no timer on its clock', async () => {
     const engine = world.engine();
     const queue = engine.queue({

@@ -12,6 +12,9 @@ import { JobHandle, type CancelOutcome } from './job-handle.js';
 import { DEFAULT_JOB_NAME, newJob, type ProducerPlan } from './new-job.js';
 import type { BulkItem, JobOptions, OptionsAfter, PayloadFor } from './queue.types.js';
 
+/** Chunks of one bulk call that wait to be sent at once: half of the jobs that may wait, or a large bulk would be refused. */
+const MAX_CHUNKS_AT_ONCE = 50;
+
 /** What a queue's producer side needs of a running engine. */
 export interface QueueHost {
   readonly plan: ProducerPlan;
@@ -103,7 +106,12 @@ export class Queue<T = unknown, R = unknown> {
       }
     });
     await host.ready();
-    const results = (await Promise.all(chunks(jobs).map((chunk) => host.enqueuer.add(chunk)))).flat();
+    const cut = chunks(jobs);
+    const results: EnqueueResult[] = [];
+    for (let at = 0; at < cut.length; at += MAX_CHUNKS_AT_ONCE) {
+      const sent = cut.slice(at, at + MAX_CHUNKS_AT_ONCE).map((chunk) => host.enqueuer.add(chunk));
+      for (const answers of await Promise.all(sent)) results.push(...answers);
+    }
     const handles: JobHandle<T, R>[] = [];
     for (const [i, job] of jobs.entries()) {
       const handle = this.#handle(host, job, results[i] as EnqueueResult, (items[i] as BulkItem<T>).data);

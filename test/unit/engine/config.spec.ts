@@ -216,6 +216,27 @@ describe('the logger option', () => {
     },
   );
 
+  it('{ level } writes one line each, from that level on, warnings and errors to stderr', () => {
+    const lines: [string, unknown][] = [];
+    const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((line) => lines.push(['out', line]) > 0);
+    const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(['err', line]) > 0);
+    try {
+      const { logger } = resolveConfig({ logger: { level: 'info' } });
+      logger.debug('not written');
+      logger.info('ready', { owner: 'me' });
+      logger.warn('careful', {});
+      logger.error('broken', { stack: 'x\ny' });
+    } finally {
+      stdout.mockRestore();
+      stderr.mockRestore();
+    }
+    expect(lines).toEqual([
+      ['out', 'oqronkit INFO ready {"owner":"me"}\n'],
+      ['err', 'oqronkit WARN careful\n'],
+      ['err', 'oqronkit ERROR broken {"stack":"x\\ny"}\n'],
+    ]);
+  });
+
   it('writes through an own logger', () => {
     const log = new RecordingLogger();
     resolveConfig({ logger: log }).logger.warn('hello', { queue: 'mail' });
