@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { FindRequest, JobAdmin, JobCounts } from '../kernel/ports/job-admin.js';
-import type { JobStore, StoreOptions, SweptJob } from '../kernel/ports/job-store.js';
+import type { FindRequest, JobAdmin, JobCounts, JobFilter, VerifyProblem } from '../kernel/ports/job-admin.js';
+import type { JobStore, StoreOptions, SweepReply, SweptJob } from '../kernel/ports/job-store.js';
 import type { Signals } from '../kernel/ports/signals.js';
 import type { JobStatus, StoredJob } from './build.js';
 import { Inbox } from './inbox.js';
@@ -78,7 +78,12 @@ export class Bench implements World {
   }
 
   async sweep(queues?: readonly string[], limit = 1_000): Promise<SweptJob[]> {
-    return (await this.store.sweep({ ...(queues && { queues }), limit }, this.at)).swept;
+    return (await this.sweepAll(queues, limit)).swept;
+  }
+
+  /** A sweep with all that it answers. */
+  sweepAll(queues?: readonly string[], limit = 1_000): Promise<SweepReply> {
+    return this.store.sweep({ ...(queues && { queues }), limit }, this.at);
   }
 
   get(queue: string, id: string): Promise<StoredJob | undefined> {
@@ -98,11 +103,21 @@ export class Bench implements World {
   }
 
   /** All jobs of one state, page by page; from a cursor on, where one is given. */
-  async list(queue: string, status: JobStatus, limit = 100, from?: string): Promise<StoredJob[]> {
+  list(queue: string, status: JobStatus, limit = 100, from?: string): Promise<StoredJob[]> {
+    return this.#walk({ queue, status, limit }, from);
+  }
+
+  /** The jobs of one state that a filter lets through. */
+  filtered(queue: string, status: JobStatus, filter: JobFilter, limit = 100): Promise<StoredJob[]> {
+    return this.#walk({ queue, status, limit, filter });
+  }
+
+  async #walk(request: FindRequest, from?: string): Promise<StoredJob[]> {
+    const { queue, status, limit } = request;
     const found: StoredJob[] = [];
     let cursor = from;
     for (let page = 0; page < MAX_PAGES; page += 1) {
-      const reply = await this.find({ queue, status, limit, ...(cursor !== undefined && { cursor }) });
+      const reply = await this.find({ ...request, ...(cursor !== undefined && { cursor }) });
       assert.ok(reply.jobs.length <= limit, `${reply.jobs.length} jobs on a page of ${limit}`);
       found.push(...reply.jobs);
       ({ cursor } = reply);
@@ -113,6 +128,29 @@ export class Bench implements World {
 
   find(request: FindRequest): ReturnType<JobAdmin['find']> {
     return this.admin.find(request, this.at);
+  }
+
+  /** What verify finds wrong in a queue, page by page, and how many jobs it looked at. */
+  async verify(queue: string, limit = 1_000): Promise<{ problems: VerifyProblem[]; checked: number }> {
+    const problems: VerifyProblem[] = [];
+    let checked = 0;
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const reply = await this.admin.verify({ queue, limit, ...(cursor !== undefined && { cursor }) }, this.at);
+      assert.ok(reply.checked <= limit, `${reply.checked} jobs verified on a page of ${limit}`);
+      problems.push(...reply.problems);
+      checked += reply.checked;
+      ({ cursor } = reply);
+      if (cursor === undefined) return { problems, checked };
+    }
+    assert.fail(`the verification of "${queue}" did not end after ${MAX_PAGES} pages`);
+  }
+
+  /** Asserts that every recorded queue is in order. */
+  async sound(): Promise<void> {
+    for (const queue of await this.admin.queues({ limit: 1_000 }, this.at)) {
+      assert.deepEqual((await this.verify(queue)).problems, [], `verify of queue "${queue}"`);
+    }
   }
 
   /** Asserts all counts of a queue; states that are not named must be empty. */

@@ -5,6 +5,7 @@ import type {
   LeasePolicy,
   NewJob,
   Outcome,
+  ParentFailurePolicy,
   ReleaseReason,
   SweptJob,
 } from '../kernel/ports/job-store.js';
@@ -16,6 +17,8 @@ export type JobMeta = NewJob['meta'];
 export type Progress = NonNullable<JobNote['progress']>;
 export type LogEntry = NonNullable<JobNote['logs']>[number];
 export type JobKeep = NonNullable<NewJob['keep']>;
+export type JobRef = NonNullable<NewJob['parents']>['refs'][number];
+export type DeduplicationMode = NonNullable<NewJob['dedup']>['mode'];
 export type ConsumerKeep = LeasePolicy['keep'];
 /** A job under a lease, as far as an outcome must name it. */
 export type Held = { readonly id: string; readonly fence: number };
@@ -38,6 +41,31 @@ export function job(id: string, overrides: Partial<NewJob> = {}): NewJob {
 /** `count` jobs whose ids sort like their order. */
 export function jobs(count: number, overrides: Partial<NewJob> = {}, prefix = 'job-'): NewJob[] {
   return Array.from({ length: count }, (_, i) => job(`${prefix}${String(i).padStart(5, '0')}`, overrides));
+}
+
+/** Names a job. In a list of parents, `'a'` is short for the job of that id in `mail`. */
+export function ref(of: string | JobRef): JobRef {
+  return typeof of === 'string' ? { queue: 'mail', id: of } : of;
+}
+
+/** A job that waits for others. */
+export function child(
+  id: string,
+  parents: readonly (string | JobRef)[],
+  policyOfParents: ParentFailurePolicy = 'block',
+  overrides: Partial<NewJob> = {},
+): NewJob {
+  return job(id, { ...overrides, parents: { refs: parents.map(ref), policy: policyOfParents } });
+}
+
+/** A job with a deduplication key, `k` unless the case needs several. */
+export function keyed(
+  id: string,
+  mode: DeduplicationMode,
+  overrides: Partial<NewJob> & { key?: string; ttlMs?: number } = {},
+): NewJob {
+  const { key = 'k', ttlMs, ...rest } = overrides;
+  return job(id, { ...rest, dedup: { key, mode, ...(ttlMs !== undefined && { ttlMs }) } });
 }
 
 /** A consumer's rules. The key follows from the content, since equal keys mean equal policies. */

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import type { CancelReply, ChangeReply, JobAdmin, RetryReply } from '../kernel/ports/job-admin.js';
+import type {
+  CancelReply,
+  ChangeReply,
+  DeclareReply,
+  EnableReply,
+  JobAdmin,
+  QueueDeclaration,
+  RetryReply,
+} from '../kernel/ports/job-admin.js';
 import type {
   CallId,
   ClaimedJob,
@@ -10,7 +18,6 @@ import type {
   JobStore,
   NewJob,
   Outcome,
-  QueueRecord,
   SettleReply,
   SettleRequest,
   StoreOptions,
@@ -33,8 +40,6 @@ interface Counter {
   /** Answered calls beyond `acked`. */
   readonly answered: Set<number>;
 }
-
-type Strategy = QueueRecord['strategy'];
 
 /**
  * A client of the store, as an engine is one: it counts its calls per queue, confirms what was answered, and owns
@@ -128,7 +133,7 @@ export class Process {
     );
   }
 
-  declare(queue: string, want: { strategy?: Strategy; paused?: boolean }): Promise<QueueRecord> {
+  declare(queue: string, want: QueueDeclaration): Promise<DeclareReply> {
     return this.#send(queue, (call) => this.world.admin.declare(call, queue, want, this.world.at));
   }
 
@@ -142,6 +147,10 @@ export class Process {
 
   promote(queue: string, id: string): Promise<ChangeReply> {
     return this.#send(queue, (call) => this.world.admin.promote(call, queue, id, this.world.at));
+  }
+
+  updateData(queue: string, id: string, data: string | undefined): Promise<ChangeReply> {
+    return this.#send(queue, (call) => this.world.admin.updateData(call, queue, id, data, this.world.at));
   }
 
   changeDelay(queue: string, id: string, delayMs: number): Promise<ChangeReply> {
@@ -163,6 +172,14 @@ export class Process {
 
   resume(queue: string): Promise<boolean> {
     return this.#send(queue, (call) => this.world.admin.resume(call, queue, this.world.at));
+  }
+
+  disable(queue: string): Promise<boolean> {
+    return this.#send(queue, (call) => this.world.admin.disable(call, queue, this.world.at));
+  }
+
+  enable(queue: string, limit = 1_000): Promise<EnableReply> {
+    return this.#send(queue, (call) => this.world.admin.enable(call, queue, limit, this.world.at));
   }
 
   obliterate(queue: string, request: { limit: number; force?: boolean } = { limit: 1_000 }): Promise<number> {

@@ -80,6 +80,8 @@ export function bind(
       const bench = new Bench(subject.store, subject.signals, options.signalDeadlineMs);
       try {
         await body(bench.process('p'), bench);
+        // Whatever a case did, it must have left the store in order.
+        await bench.sound();
       } finally {
         await bench.close();
         await subject.close();

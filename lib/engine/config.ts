@@ -6,6 +6,7 @@ import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { Logger } from '../kernel/ports/logger.js';
 import type { IStorageEngine } from '../kernel/ports/storage.js';
 import type { Duration } from '../kernel/job/duration.js';
+import { DEFAULT_LIMITS, type Limits } from '../kernel/job/limits.js';
 import { duration, integer, parseOptions, strict } from '../kernel/validation.js';
 import type { JobOptions } from '../modules/queue/index.js';
 import { defaultJobOptionsSchema, type DefaultJobSettings } from '../modules/queue/options.schema.js';
@@ -25,7 +26,7 @@ export interface OqronConfig {
   project?: string;
   /** Part of every key. @default 'development' */
   environment?: string;
-  /** Who declares a definition. @default the package's name */
+  /** Who declares a definition. No effect before schedules land. @default the package's name */
   app?: string;
   /** @default 'default' */
   mode?: StoreMode;
@@ -37,6 +38,18 @@ export interface OqronConfig {
   adapters?: { storage: IStorageEngine; broker: IBrokerEngine; lock: ILockAdapter; close?(): Promise<void> };
   /** What this process takes part in. @default all */
   modules?: readonly ModuleEntry[];
+  /**
+   * The folder whose files `OqronKit.init` imports before it starts, relative to the working directory; `false` = none.
+   * Elsewhere it has no effect. @default the first of dist/triggers, dist/jobs, src/triggers, triggers, src/jobs, jobs
+   */
+  triggers?: string | false;
+  /** Sizes above which a payload or result is refused. */
+  limits?: {
+    /** One payload, encoded, in bytes: 1 KiB to 16 MiB. @default 262_144 (256 KiB) */
+    payloadBytes?: number;
+    /** One result, encoded, in bytes: 1 KiB to 16 MiB. @default 65_536 (64 KiB) */
+    resultBytes?: number;
+  };
   scheduler?: {
     clustering?: { totalShards?: number; ownedShards?: readonly number[]; region?: string };
     timezone?: string;
@@ -60,6 +73,8 @@ export interface OqronConfig {
     maxJobLogs?: number;
     /** @default 50 */
     maxTimelineEntries?: number;
+    /** Samples the memory of the process every 5 s, so that `getSystemStats()` knows its peak. @default false */
+    trackMemory?: boolean;
   };
 }
 
@@ -78,9 +93,16 @@ export interface ResolvedConfig {
   };
   readonly logger: Logger;
   readonly history: HistoryLimits;
+  readonly trackMemory: boolean;
+  readonly limits: Limits;
+  /** `undefined` = the first usual folder that exists. */
+  readonly triggers: string | false | undefined;
 }
 
-const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
+export const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
+
+/** A limit in bytes. Larger items would not pass through a store in one piece. */
+const size = integer(1_024, 16 * 1024 * 1024);
 
 const label = z.string().min(1).max(128);
 
@@ -112,6 +134,11 @@ const schema = strict({
     }).optional(),
     timezone: label.optional(),
   }).optional(),
+  triggers: z.union([z.literal(false), z.string().min(1)], 'expected the path of a folder, or false').optional(),
+  limits: strict({
+    payloadBytes: size.default(DEFAULT_LIMITS.payloadBytes),
+    resultBytes: size.default(DEFAULT_LIMITS.resultBytes),
+  }).prefault({}),
   defaultJobOptions: defaultJobOptionsSchema.default({}),
   tags: z.array(label).max(16).default([]),
   shutdown: strict({
@@ -125,6 +152,7 @@ const schema = strict({
   observability: strict({
     maxJobLogs: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxJobLogs),
     maxTimelineEntries: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxTimelineEntries),
+    trackMemory: z.boolean().default(false),
   }).prefault({}),
 });
 
@@ -152,11 +180,10 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
   const problems: string[] = [];
   const modules = attempt(problems, () => selectModules(Array.isArray(config?.modules) ? config.modules : undefined));
   const parsed = attempt(problems, () => parseOptions('', schema, config));
-  for (const key of parsed ? CONNECTIONS[parsed.mode] : []) {
-    if (parsed?.[key] === undefined) problems.push(`mode "${parsed?.mode}" needs ${key}: ${HOW_TO_CONNECT[key]}`);
-  }
+  if (parsed) problems.push(...connectionProblems(parsed.mode, parsed));
   if (!parsed || !modules || problems.length > 0) throw new InvalidOptionsError('OqronKit config', problems);
   const { logger } = parsed;
+  const { trackMemory, ...history } = parsed.observability;
   return {
     project: parsed.project,
     environment: parsed.environment,
@@ -170,8 +197,21 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
       signals: parsed.shutdown.signals as NodeJS.Signals[],
     },
     logger: logger === false ? silentLogger : 'info' in logger ? guardedLogger(logger) : consoleLogger(logger.level),
-    history: parsed.observability,
+    history,
+    trackMemory,
+    limits: parsed.limits,
+    triggers: parsed.triggers,
   };
+}
+
+/** What a mode needs and was not given, one sentence each. */
+export function connectionProblems(
+  mode: StoreMode,
+  given: { readonly [K in keyof typeof HOW_TO_CONNECT]?: unknown },
+): string[] {
+  return CONNECTIONS[mode].flatMap((key) =>
+    given[key] === undefined ? [`mode "${mode}" needs ${key}: ${HOW_TO_CONNECT[key]}`] : [],
+  );
 }
 
 /** Runs a check; its problems join the others, so that one error names them all. */

@@ -45,7 +45,8 @@ const optionsSchema = strict({ ...moduleShape, consume: z.boolean().optional() }
 /** A selected module as the engine uses it. */
 export type SelectedModule = z.output<typeof optionsSchema>;
 
-const AVAILABLE: readonly ModuleName[] = ['queue', 'worker'];
+/** In the order in which they are listed. */
+export const AVAILABLE: readonly ModuleName[] = ['queue', 'worker'];
 const PLANNED = ['cron', 'schedule', 'webhook', 'rateLimit'];
 
 function factory(name: ModuleName): ModuleFactory {
@@ -113,6 +114,6 @@ function read(entry: unknown): { name: string; options: unknown } {
   return { name: String(entry), options: {} };
 }
 
-function isAvailable(name: string): name is ModuleName {
+export function isAvailable(name: string): name is ModuleName {
   return (AVAILABLE as readonly string[]).includes(name);
 }

@@ -1,6 +1,7 @@
 import type { JobStatus } from './job/states.js';
 import { textOf, toStoredError } from './job/stored-error.js';
 import type { Progress, StoredError } from './job/stored-job.js';
+import type { CascadedJob } from './ports/job-store.js';
 import type { Logger } from './ports/logger.js';
 
 /** What every job event carries. @publicApi */
@@ -29,6 +30,12 @@ export interface EngineEvents {
   'worker:lost-lease': JobEvent;
   'queue:paused': { readonly queue: string };
   'queue:resumed': { readonly queue: string };
+  /** `drain` has paused the queue, and nothing of it runs any more. */
+  'queue:drained': { readonly queue: string };
+  /** A definition raised the recorded version of its queue. */
+  'queue:upgraded': { readonly queue: string; readonly from: number; readonly to: number };
+  'queue:disabled': { readonly queue: string };
+  'queue:enabled': { readonly queue: string };
   'system:ready': { readonly owner: string };
   'system:stop': { readonly owner: string };
   /** Something went wrong in the background; the engine goes on. */
@@ -40,6 +47,37 @@ export type EngineEventName = keyof EngineEvents;
 
 /** @publicApi */
 export type EngineListener<K extends EngineEventName> = (event: EngineEvents[K]) => unknown;
+
+/** The events that a listener may ask the whole cluster for. @publicApi */
+export type ClusterEventName = Exclude<EngineEventName, 'error'>;
+
+/** An error as it travels between processes: without its stack, the message cut to 1 000 characters. @publicApi */
+export type BriefError = Omit<StoredError, 'stack'>;
+
+/**
+ * What a listener with `{ scope: 'cluster' }` gets, of its own process and of others: the same events, without what
+ * may be large (results, stacks, the object given to `progress`), and texts cut to 1 000 characters. Read the job for
+ * the rest.
+ * @publicApi
+ */
+export interface ClusterEvents extends Omit<
+  EngineEvents,
+  'error' | 'job:success' | 'job:fail' | 'job:retry' | 'job:progress'
+> {
+  'job:success': Omit<EngineEvents['job:success'], 'result'>;
+  'job:fail': Omit<EngineEvents['job:fail'], 'error'> & { readonly error: BriefError };
+  'job:retry': Omit<EngineEvents['job:retry'], 'error'> & { readonly error: BriefError };
+  'job:progress': JobEvent & { readonly progress: Omit<Progress, 'detail'> };
+}
+
+/** @publicApi */
+export type ClusterListener<K extends ClusterEventName> = (event: ClusterEvents[K]) => unknown;
+
+/** Whose events a listener gets: those of this engine (the default), or those of every process. @publicApi */
+export interface ListenOptions {
+  /** @default 'engine' */
+  readonly scope?: 'engine' | 'cluster';
+}
 
 /** Promises of listeners and hooks that a stopping engine waits for. */
 const MAX_PENDING = 10_000;
@@ -53,6 +91,9 @@ export class EventBus {
   readonly #listeners = new Map<EngineEventName, Set<(event: never) => unknown>>();
   /** What listeners and hooks have promised and not done yet. */
   readonly #pending = new Set<Promise<unknown>>();
+  /** Events that other processes want to hear of. */
+  #wanted: ReadonlySet<string> = new Set();
+  #forward: (event: EngineEventName, payload: object) => void = () => undefined;
 
   constructor(private readonly logger: Logger) {}
 
@@ -79,18 +120,25 @@ export class EventBus {
 
   /** True when somebody listens; spares building events that nobody wants. */
   has(event: EngineEventName): boolean {
-    return (this.#listeners.get(event)?.size ?? 0) > 0;
+    return (this.#listeners.get(event)?.size ?? 0) > 0 || this.#wanted.has(event);
+  }
+
+  /** @internal From now on also hands each event that `wanted` names to `forward`. */
+  forwardTo(wanted: ReadonlySet<string>, forward: (event: EngineEventName, payload: object) => void): void {
+    this.#wanted = wanted;
+    this.#forward = forward;
   }
 
   emit<K extends EngineEventName>(event: K, payload: EngineEvents[K]): void {
+    if (this.#wanted.has(event)) this.#forward(event, payload);
     const listeners = this.#listeners.get(event);
     if (!listeners) return;
-    for (const listener of listeners) {
-      this.run(
-        () => (listener as EngineListener<K>)(payload),
-        (error) => this.logger.error(`a listener of "${event}" threw`, { error: textOf(error) }),
-      );
-    }
+    for (const listener of listeners) this.tell(event, () => (listener as EngineListener<K>)(payload));
+  }
+
+  /** Calls one listener; what it throws or rejects with is logged. */
+  tell(event: EngineEventName, call: () => unknown): void {
+    this.run(call, (error) => this.logger.error(`a listener of "${event}" threw`, { error: textOf(error) }));
   }
 
   /** Runs foreign code (a listener, a hook); whatever it throws or rejects with goes to `onError`. */
@@ -120,4 +168,10 @@ export class EventBus {
     this.logger.error(`${where}: ${textOf(error)}`, { ...context, ...(stack ? { stack } : {}) });
     this.emit('error', { where, error });
   }
+}
+
+/** Tells of jobs that failed because a parent did not complete. They never ran, so they have no attempt. */
+export function emitCascaded(events: EventBus, cascaded: readonly CascadedJob[] | undefined): void {
+  if (!cascaded || cascaded.length === 0 || !events.has('job:fail')) return;
+  for (const job of cascaded) events.emit('job:fail', { ...job, attempt: 0 });
 }

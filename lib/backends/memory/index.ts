@@ -1,8 +1,13 @@
 import type { Backend, HistoryLimits } from '../../kernel/ports/backend.js';
 import type { Clock } from '../../kernel/ports/clock.js';
 import { systemClock } from '../../kernel/ports/system-clock.js';
+import { MemoryBroker } from './memory-broker.js';
 import { MemoryJobStore } from './memory-job-store.js';
+import { MemoryLock } from './memory-lock.js';
 import { MemorySignals } from './memory-signals.js';
+import { MemoryStorage } from './memory-storage.js';
+
+export { MemoryBroker, MemoryLock, MemoryStorage };
 
 /**
  * A store in this process's memory. Engines that are given one backend share its jobs, as processes share a server:
@@ -17,10 +22,12 @@ import { MemorySignals } from './memory-signals.js';
 export function createMemoryBackend(options: { clock?: Clock; limits?: HistoryLimits } = {}): Backend {
   const clock = options.clock ?? systemClock;
   const signals = new MemorySignals(clock);
+  const broker = new MemoryBroker(clock);
   return {
     store: new MemoryJobStore(clock, signals, options.limits),
     signals,
+    adapters: { storage: new MemoryStorage(clock), broker, lock: new MemoryLock(clock) },
     open: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    close: async () => broker.close(),
   };
 }

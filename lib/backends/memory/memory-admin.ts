@@ -1,23 +1,31 @@
-import { InvalidOptionsError, StrategyMismatchError } from '../../kernel/errors/index.js';
+import { StrategyMismatchError } from '../../kernel/errors/index.js';
 import { MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
-import { isFinal, type JobStatus, type QueueStrategy } from '../../kernel/job/states.js';
+import { isFinal, type JobStatus } from '../../kernel/job/states.js';
 import type { StoredJob } from '../../kernel/job/stored-job.js';
 import type {
   CancelReply,
   ChangeReply,
+  DeclareReply,
+  EnableReply,
   FindReply,
   FindRequest,
   JobAdmin,
   JobCounts,
+  QueueDeclaration,
+  QueueRecord,
   RetryReply,
+  VerifyReply,
+  VerifyRequest,
 } from '../../kernel/ports/job-admin.js';
-import type { CallId, QueueRecord, StoreOptions } from '../../kernel/ports/job-store.js';
+import type { CallId, StoreOptions } from '../../kernel/ports/job-store.js';
 import type { MemoryJob } from './memory-job.js';
+import type { MemoryLinks } from './memory-links.js';
 import type { MemoryQueue } from './memory-queue.js';
-import type { OrderedSet } from './ordered-set.js';
+import { findJobs, verifyJobs } from './memory-reads.js';
 
 /** What the store lends its administration. */
 interface StoreAccess {
+  readonly links: MemoryLinks;
   now(opts: StoreOptions | undefined): number;
   find(queue: string): MemoryQueue | undefined;
   open(queue: string): MemoryQueue;
@@ -29,13 +37,8 @@ interface StoreAccess {
 export class MemoryAdmin implements JobAdmin {
   constructor(private readonly store: StoreAccess) {}
 
-  async declare(
-    call: CallId,
-    name: string,
-    want: { strategy?: QueueStrategy; paused?: boolean },
-    opts?: StoreOptions,
-  ): Promise<QueueRecord> {
-    return this.#mutate('declare', call, name, opts, (queue) => {
+  async declare(call: CallId, name: string, want: QueueDeclaration, opts?: StoreOptions): Promise<DeclareReply> {
+    return this.#mutate('declare', call, name, opts, (queue): DeclareReply => {
       const stored = queue.strategy;
       if (stored && want.strategy && stored !== want.strategy) {
         throw new StrategyMismatchError(name, stored, want.strategy);
@@ -45,7 +48,11 @@ export class MemoryAdmin implements JobAdmin {
       if (!queue.declared && want.paused) queue.paused = true;
       queue.declared = true;
       queue.recorded = true;
-      return recordOf(queue);
+      queue.disabledBehavior = want.disabledBehavior ?? queue.disabledBehavior;
+      queue.maxHeldJobs = want.maxHeldJobs ?? queue.maxHeldJobs;
+      const upgradedFrom = queue.version;
+      queue.version = Math.max(queue.version, want.version ?? 0);
+      return queue.version > upgradedFrom && upgradedFrom > 0 ? { ...recordOf(queue), upgradedFrom } : recordOf(queue);
     });
   }
 
@@ -58,30 +65,17 @@ export class MemoryAdmin implements JobAdmin {
     return this.store.find(queue)?.jobs.get(id)?.toStored(queue);
   }
 
-  async find({ queue: name, status, limit, cursor }: FindRequest): Promise<FindReply> {
-    const from = cursor === undefined ? undefined : parseCursor(cursor);
-    const queue = this.store.find(name);
-    const size = Math.min(limit, MAX_BATCH_ITEMS);
-    const jobs: MemoryJob[] = [];
-    if (!queue) return { jobs: [] };
-    const descending = isFinal(status) || (status === 'waiting' && queue.strategy === 'lifo');
-    const sets = setsOf(queue, status);
-    for (let at = from?.set ?? 0; at < sets.length && jobs.length < size; at += 1) {
-      const set = sets[at] as OrderedSet<MemoryJob>;
-      let job =
-        from && at === from.set ? next(set, from.k1, from.k2, descending) : descending ? set.last() : set.first();
-      while (job && jobs.length < size) {
-        jobs.push(job);
-        job = next(set, job.k1, job.k2, descending);
-      }
-    }
-    const last = jobs.at(-1);
-    const full = last !== undefined && jobs.length === size;
-    const set = last ? sets.indexOf(last.set as OrderedSet<MemoryJob>) : 0;
-    return {
-      jobs: jobs.map((job) => job.toStored(name)),
-      ...(full ? { cursor: `${set}:${last.k1}:${last.k2}` } : {}),
-    };
+  async find(request: FindRequest): Promise<FindReply> {
+    return findJobs(this.store.find(request.queue), request);
+  }
+
+  async locate(ids: readonly string[]): Promise<string[][]> {
+    const names = this.store.recorded().toSorted();
+    return ids.map((id) => names.filter((name) => this.store.find(name)?.jobs.has(id)));
+  }
+
+  async verify(request: VerifyRequest): Promise<VerifyReply> {
+    return verifyJobs(this.store.find(request.queue), request, (name) => this.store.find(name));
   }
 
   async counts(name: string): Promise<JobCounts> {
@@ -89,12 +83,12 @@ export class MemoryAdmin implements JobAdmin {
     return {
       waiting: queue ? queue.ready.size + queue.suspects.size : 0,
       delayed: queue?.delayed.size ?? 0,
-      'waiting-children': 0,
-      paused: 0,
+      'waiting-children': queue?.blocked.size ?? 0,
+      paused: queue?.held.size ?? 0,
       active: queue?.leased.size ?? 0,
-      completed: queue?.done.completed.size ?? 0,
-      failed: queue?.done.failed.size ?? 0,
-      cancelled: queue?.done.cancelled.size ?? 0,
+      completed: queue?.history.count('completed') ?? 0,
+      failed: queue?.history.count('failed') ?? 0,
+      cancelled: queue?.history.count('cancelled') ?? 0,
     };
   }
 
@@ -117,9 +111,10 @@ export class MemoryAdmin implements JobAdmin {
       if (isFinal(from)) return { verdict: 'finished', status: from };
       job.reason = reason;
       queue.finish(job, 'cancelled', now);
+      const cascaded = this.store.links.run(now);
       return from === 'active'
-        ? { verdict: 'cancelled', from, owner: job.owner, fence: job.fence }
-        : { verdict: 'cancelled', from };
+        ? { verdict: 'cancelled', from, owner: job.owner, fence: job.fence, cascaded }
+        : { verdict: 'cancelled', from, cascaded };
     });
   }
 
@@ -144,6 +139,18 @@ export class MemoryAdmin implements JobAdmin {
       opts,
       (job) => job.status === 'delayed',
       (queue, job, now) => queue.promote(job, now),
+    );
+  }
+
+  async updateData(
+    call: CallId,
+    queueName: string,
+    id: string,
+    data: string | undefined,
+    opts?: StoreOptions,
+  ): Promise<ChangeReply> {
+    return this.#change('updateData', call, queueName, id, opts, hasNotStarted, (queue, job, now) =>
+      queue.rewrite(job, { data }, now),
     );
   }
 
@@ -189,6 +196,8 @@ export class MemoryAdmin implements JobAdmin {
       const again = queue.add({ id: as.newId, idGiven: false, name, data, meta, priority, keep, delayMs: 0 }, now);
       again.retriedFromId = id;
       job.retriedById = again.id;
+      this.store.links.inherit(queue, job, again, now);
+      queue.await(again, now);
       return { verdict: 'done', id: again.id };
     });
   }
@@ -211,6 +220,25 @@ export class MemoryAdmin implements JobAdmin {
     });
   }
 
+  async disable(call: CallId, name: string, opts?: StoreOptions): Promise<boolean> {
+    return this.#mutate('disable', call, name, opts, (queue) => {
+      const changed = !queue.disabled;
+      queue.disabled = true;
+      queue.recorded = true;
+      return changed;
+    });
+  }
+
+  async enable(call: CallId, name: string, limit: number, opts?: StoreOptions): Promise<EnableReply> {
+    return this.#mutate('enable', call, name, opts, (queue, now) => {
+      const changed = queue.disabled;
+      queue.disabled = false;
+      if (changed) queue.readied = queue.claimable;
+      queue.unhold(now, limit);
+      return { changed, more: queue.held.size > 0 };
+    });
+  }
+
   async obliterate(
     call: CallId,
     name: string,
@@ -218,7 +246,9 @@ export class MemoryAdmin implements JobAdmin {
     opts?: StoreOptions,
   ): Promise<number> {
     return this.#mutate('obliterate', call, name, opts, (queue) => {
-      const sets = [queue.ready, queue.suspects, queue.delayed, ...Object.values(queue.done)];
+      const { ready, suspects, delayed, blocked, held, history } = queue;
+      const sets = [ready, suspects, delayed, blocked, held];
+      sets.push(...Object.values(history.done), ...Object.values(history.kept));
       if (force) sets.push(queue.leased);
       let removed = 0;
       for (const set of sets) {
@@ -242,7 +272,8 @@ export class MemoryAdmin implements JobAdmin {
       if (!job) return { verdict: 'unknown' };
       if (!allowed(job)) return { verdict: 'refused', status: job.status };
       apply(queue, job, now);
-      return { verdict: 'done' };
+      const cascaded = this.store.links.run(now);
+      return cascaded.length > 0 ? { verdict: 'done', cascaded } : { verdict: 'done' };
     });
   }
 
@@ -258,47 +289,20 @@ export class MemoryAdmin implements JobAdmin {
     return this.store.once(`JobAdmin.${operation} (queue "${name}")`, call, name, now, () => {
       queue.begin();
       const reply = run(queue, now);
+      this.store.links.run(now);
       this.store.hint(queue, now);
       return reply;
     });
   }
 }
 
-function recordOf({ name, strategy = 'fifo', paused }: MemoryQueue): QueueRecord {
-  return { name, strategy, paused };
+function recordOf(queue: MemoryQueue): QueueRecord {
+  const { name, strategy = 'fifo', paused, disabled, disabledBehavior, maxHeldJobs, version } = queue;
+  return { name, strategy, paused, disabled, disabledBehavior, maxHeldJobs, version };
 }
+
+const NOT_STARTED: readonly JobStatus[] = ['waiting', 'delayed', 'waiting-children', 'paused'];
 
 function hasNotStarted(job: MemoryJob): boolean {
-  return job.status === 'waiting' || job.status === 'delayed';
-}
-
-function setsOf(queue: MemoryQueue, status: JobStatus): OrderedSet<MemoryJob>[] {
-  switch (status) {
-    case 'waiting':
-      return [queue.ready, queue.suspects];
-    case 'delayed':
-      return [queue.delayed];
-    case 'active':
-      return [queue.leased];
-    case 'completed':
-    case 'failed':
-    case 'cancelled':
-      return [queue.done[status]];
-    default:
-      return [];
-  }
-}
-
-function next(set: OrderedSet<MemoryJob>, k1: number, k2: number, descending: boolean): MemoryJob | undefined {
-  return descending ? set.before(k1, k2) : set.after(k1, k2);
-}
-
-function parseCursor(cursor: string): { set: number; k1: number; k2: number } {
-  const parts = /^([01]):(\d{1,16}):(\d{1,16})$/.exec(cursor);
-  if (!parts) {
-    throw new InvalidOptionsError('JobAdmin.find', [
-      `cursor ${JSON.stringify(cursor)} did not come from a page before`,
-    ]);
-  }
-  return { set: Number(parts[1]), k1: Number(parts[2]), k2: Number(parts[3]) };
+  return NOT_STARTED.includes(job.status);
 }

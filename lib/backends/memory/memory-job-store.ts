@@ -4,6 +4,7 @@ import type { JobAdmin } from '../../kernel/ports/job-admin.js';
 import type {
   CallId,
   Capabilities,
+  CascadedJob,
   ClaimReply,
   ClaimRequest,
   EnqueueResult,
@@ -21,8 +22,10 @@ import type {
 } from '../../kernel/ports/job-store.js';
 import { CallLog } from './call-log.js';
 import { MemoryAdmin } from './memory-admin.js';
+import { addAlways, addGroup } from './memory-enqueue.js';
 import type { MemoryJob } from './memory-job.js';
-import { MAX_ON_THE_WAY, MemoryQueue } from './memory-queue.js';
+import { MemoryLinks } from './memory-links.js';
+import { MAX_ON_THE_WAY, MemoryQueue, type MemoryQueueHost } from './memory-queue.js';
 import type { MemorySignals } from './memory-signals.js';
 
 /** What a resent claim needs: which leases it made, never their payloads. */
@@ -46,15 +49,23 @@ export class MemoryJobStore implements JobStore {
   readonly admin: JobAdmin;
 
   readonly #queues = new Map<string, { queue: MemoryQueue; calls: CallLog }>();
+  readonly #links = new MemoryLinks((name) => this.#find(name));
+  readonly #host: MemoryQueueHost;
 
   constructor(
     private readonly clock: Clock,
     private readonly signals: MemorySignals,
-    private readonly limits: HistoryLimits = DEFAULT_HISTORY_LIMITS,
+    limits: HistoryLimits = DEFAULT_HISTORY_LIMITS,
   ) {
+    this.#host = {
+      limits,
+      links: this.#links,
+      deadLetter: (from, job, to, now) => this.#deadLetter(from, job, to, now),
+    };
     this.admin = new MemoryAdmin({
+      links: this.#links,
       now: (opts) => this.#now(opts),
-      find: (name) => this.#queues.get(name)?.queue,
+      find: (name) => this.#find(name),
       open: (name) => this.#open(name).queue,
       recorded: () => [...this.#queues].flatMap(([name, { queue }]) => (queue.recorded ? [name] : [])),
       once: (where, call, name, now, run) =>
@@ -85,7 +96,9 @@ export class MemoryJobStore implements JobStore {
       call,
       now,
       () => {
-        const reply = groups.map((group) => group.map((job) => this.#add(queue, job, now)));
+        const reply = groups.map((group) => addGroup(queue, group, now, (name) => this.#find(name)));
+        // A child that is added as failed has dependants only later: nothing can cascade from here.
+        this.#links.run(now);
         this.#hint(queue, now);
         return { record: reply, reply };
       },
@@ -125,16 +138,17 @@ export class MemoryJobStore implements JobStore {
           if (verdict === 'settled' && 'then' in outcome) this.#addThen(outcome.then, now);
           return verdict;
         });
+        const cascaded = this.#links.run(now);
         const claim = request.claim ? this.#claim(queue, request.claim, now) : undefined;
         this.#hint(queue, now);
+        const ended = { now, verdicts, cascaded };
         return {
-          record: { now, verdicts, claim: claim?.record },
-          reply: { now, verdicts, claim: claim?.reply },
+          record: { ended, claim: claim?.record },
+          reply: { ...ended, claim: claim?.reply },
         };
       },
-      (record: { now: number; verdicts: SettleReply['verdicts']; claim: ClaimRecord | undefined }) => ({
-        now: record.now,
-        verdicts: record.verdicts,
+      (record: { ended: Omit<SettleReply, 'claim'>; claim: ClaimRecord | undefined }) => ({
+        ...record.ended,
         claim: record.claim && this.#claimAgain(queue, record.claim),
       }),
     );
@@ -142,46 +156,52 @@ export class MemoryJobStore implements JobStore {
 
   async extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]> {
     const now = this.#now(opts);
-    return leases.map((lease) => this.#queues.get(lease.queue)?.queue.extend(lease, now) ?? 'lost');
+    return leases.map((lease) => this.#find(lease.queue)?.extend(lease, now) ?? 'lost');
   }
 
   async annotate(notes: readonly JobNote[]): Promise<void> {
-    for (const note of notes) this.#queues.get(note.queue)?.queue.annotate(note);
+    for (const note of notes) this.#find(note.queue)?.annotate(note);
   }
 
   async sweep(request: SweepRequest, opts?: StoreOptions): Promise<SweepReply> {
     const now = this.#now(opts);
     const swept: SweptJob[] = [];
+    const cascaded: CascadedJob[] = [];
     let purges = request.limit;
+    let held = false;
     for (const name of request.queues ?? this.#queues.keys()) {
-      const queue = this.#queues.get(name)?.queue;
+      const queue = this.#find(name);
       if (!queue) continue;
       queue.begin(request.limit);
       swept.push(...queue.reap(now, request.limit - swept.length));
-      purges -= queue.purge(now, purges);
+      purges -= queue.history.purge(now, purges);
+      purges -= queue.dedup.forgetExpired(now, purges);
+      if (!queue.disabled) queue.unhold(now, request.limit);
+      held ||= !queue.disabled && queue.held.size > 0;
+      cascaded.push(...this.#links.run(now));
       this.#hint(queue, now);
     }
-    return { swept, more: swept.length >= request.limit || purges <= 0 };
-  }
-
-  #add(queue: MemoryQueue, input: NewJob, now: number): EnqueueResult {
-    const standing = queue.jobs.get(input.id);
-    const job = standing ?? queue.add(input, now);
-    return {
-      id: job.id,
-      created: standing === undefined,
-      status: job.status,
-      createdAt: job.createdAt,
-      runAt: job.runAt,
-    };
+    return { swept, cascaded, more: held || swept.length >= request.limit || purges <= 0 };
   }
 
   #addThen(then: readonly { queue: string; job: NewJob }[] | undefined, now: number): void {
     for (const { queue: name, job } of then ?? []) {
       const { queue } = this.#open(name);
-      this.#add(queue, job, now);
-      this.#hint(queue, now);
+      addAlways(queue, job, now);
+      this.#links.touch(queue);
     }
+  }
+
+  #deadLetter(from: MemoryQueue, job: MemoryJob, to: string, now: number): void {
+    const { queue } = this.#open(to);
+    const { name, data, meta, priority, fence } = job;
+    // The fence makes it one copy for each failure: an id may fail again in a later life.
+    const id = `${from.name}/${fence}`;
+    if (queue.jobs.has(id)) return;
+    const copy = queue.add({ id, idGiven: false, name, data, meta, priority, delayMs: 0 }, now);
+    copy.origin = { queue: from.name, id: job.id };
+    copy.error = job.error;
+    this.#links.touch(queue);
   }
 
   #claim(
@@ -190,7 +210,8 @@ export class MemoryJobStore implements JobStore {
     now: number,
   ): { record: ClaimRecord; reply: ClaimReply } {
     const swept = queue.reap(now, MAX_ON_THE_WAY);
-    const taken = queue.paused ? [] : queue.claim(request, now);
+    const cascaded = this.#links.run(now);
+    const taken = queue.closed ? [] : queue.claim(request, now);
     // The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
     if (taken.length >= request.count) this.signals.markBusy(queue.name, request.owner);
     else this.signals.markIdle(queue.name, request.owner, now);
@@ -201,9 +222,11 @@ export class MemoryJobStore implements JobStore {
       queue: queue.name,
       now,
       nextDueMs: queue.nextDueMs(now),
-      paused: queue.paused,
+      paused: queue.closed,
+      retryAfterMs: queue.limits.retryAfterMs(request.limits, now),
       suspects: queue.suspects.size,
       swept,
+      cascaded,
     };
     return {
       record: { ids: taken.map((job) => job.id), fences: taken.map((job) => job.fence), rest },
@@ -219,16 +242,27 @@ export class MemoryJobStore implements JobStore {
     return { ...rest, jobs: jobs.map((job) => job.toClaimed()) };
   }
 
+  /** Wakes whoever has something to do now, in this queue and in those that the transition touched. */
   #hint(queue: MemoryQueue, now: number): void {
-    const jobs = queue.readied + (queue.sooner ? 1 : 0);
+    this.#hintOne(queue, now);
+    for (const other of this.#links.touched()) this.#hintOne(other, now);
+  }
+
+  #hintOne(queue: MemoryQueue, now: number): void {
+    const freed = queue.limits.takeFreed(queue.leased.size, queue.ready.size + queue.suspects.size);
+    const jobs = Math.max(freed, queue.readied) + (queue.sooner ? 1 : 0);
     queue.readied = 0;
     queue.sooner = false;
-    if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, jobs, now);
+    if (jobs > 0 && !queue.closed) this.signals.hint(queue.name, jobs, now);
+  }
+
+  #find(name: string): MemoryQueue | undefined {
+    return this.#queues.get(name)?.queue;
   }
 
   #open(name: string): { queue: MemoryQueue; calls: CallLog } {
     let entry = this.#queues.get(name);
-    if (!entry) this.#queues.set(name, (entry = { queue: new MemoryQueue(name, this.limits), calls: new CallLog() }));
+    if (!entry) this.#queues.set(name, (entry = { queue: new MemoryQueue(name, this.#host), calls: new CallLog() }));
     return entry;
   }
 

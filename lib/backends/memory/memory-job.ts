@@ -3,12 +3,14 @@ import type { JobKeep } from '../../kernel/job/retention.js';
 import type { JobStatus } from '../../kernel/job/states.js';
 import type {
   JobMeta,
+  JobRef,
   LogEntry,
   Progress,
   StoredError,
   StoredJob,
   TimelineEntry,
 } from '../../kernel/job/stored-job.js';
+import { parentsOf, type Ties } from './memory-links.js';
 import type { OrderedSet, Placed } from './ordered-set.js';
 
 const NONE: readonly never[] = [];
@@ -20,9 +22,9 @@ export class MemoryJob implements Placed {
   set: OrderedSet<MemoryJob> | undefined;
 
   readonly id: string;
-  readonly name: string;
-  readonly data: string | undefined;
-  readonly meta: JobMeta;
+  name: string;
+  data: string | undefined;
+  meta: JobMeta;
   readonly keep: JobKeep | undefined;
   status: JobStatus = 'waiting';
   priority: number;
@@ -51,6 +53,12 @@ export class MemoryJob implements Placed {
   unknownNameSince: number | undefined;
   retriedFromId: string | undefined;
   retriedById: string | undefined;
+  /** Its parents and dependants; most jobs have none. */
+  ties: Ties | undefined;
+  /** It failed under a policy with dead letters. */
+  dead = false;
+  origin: JobRef | undefined;
+  dedupKey: string | undefined;
 
   constructor(
     input: NewJob,
@@ -92,6 +100,7 @@ export class MemoryJob implements Placed {
       runAt: this.runAt,
       progress: this.progress,
       unknownNameSince: this.unknownNameSince,
+      parents: parentsOf(this),
     };
   }
 
@@ -120,6 +129,20 @@ export class MemoryJob implements Placed {
       timeline: this.timeline ? [...this.timeline] : NONE,
       retriedFromId: this.retriedFromId,
       retriedById: this.retriedById,
+      parents: parentsOf(this),
+      children: this.ties?.children && [...this.ties.children],
+      dead: this.dead,
+      origin: this.origin,
+      dedupKey: this.dedupKey,
     };
   }
+}
+
+/** Moves a job to its place in a set; it leaves the one that held it. */
+export function place(job: MemoryJob, set: OrderedSet<MemoryJob>, k1: number, k2: number): void {
+  job.set?.delete(job);
+  job.k1 = k1;
+  job.k2 = k2;
+  job.set = set;
+  set.add(job);
 }

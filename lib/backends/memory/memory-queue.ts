@@ -1,8 +1,7 @@
 import { stallDelay } from '../../kernel/job/backoff.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
 import { crashedError, stalledTooOftenError, summaryOf } from '../../kernel/job/stall-errors.js';
-import { retentionFor, type Retention } from '../../kernel/job/retention.js';
-import type { FinalStatus, QueueStrategy } from '../../kernel/job/states.js';
+import { isFinal, type FinalStatus, type QueueStrategy } from '../../kernel/job/states.js';
 import type { StoredError, TimelineEntry } from '../../kernel/job/stored-job.js';
 import type { HistoryLimits } from '../../kernel/ports/backend.js';
 import type {
@@ -16,13 +15,24 @@ import type {
   SettleVerdict,
   SweptJob,
 } from '../../kernel/ports/job-store.js';
-import { MemoryJob } from './memory-job.js';
+import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
+import { MemoryDedup } from './memory-dedup.js';
+import { MemoryHistory } from './memory-history.js';
+import { MemoryJob, place } from './memory-job.js';
+import { MemoryLimits } from './memory-limits.js';
+import { nameChild, type Link, type MemoryLinks } from './memory-links.js';
 import { OrderedSet } from './ordered-set.js';
 
-/** Finished jobs that a call removes at least before it leaves the rest to the next one. */
-const TRIM_PER_CALL = 100;
 /** Expired leases, and due jobs, that a claim moves on the way (due ones: at least); `nextDueMs` is 0 while more wait. */
 export const MAX_ON_THE_WAY = 100;
+
+/** What a queue needs of its store. */
+export interface MemoryQueueHost {
+  readonly limits: HistoryLimits;
+  readonly links: MemoryLinks;
+  /** Adds the dead letter of `job` to another queue. */
+  deadLetter(from: MemoryQueue, job: MemoryJob, to: string, now: number): void;
+}
 
 /**
  * One queue: its jobs and the sets that hold them. Every method is one transition; nothing in here waits.
@@ -33,13 +43,19 @@ export class MemoryQueue {
   /** The part of `ready` that stands at its stall cap and is handed out only alone. */
   readonly suspects = new OrderedSet<MemoryJob>();
   readonly delayed = new OrderedSet<MemoryJob>();
+  /** Wait for parents. */
+  readonly blocked = new OrderedSet<MemoryJob>();
+  /** Were added while the queue was disabled. */
+  readonly held = new OrderedSet<MemoryJob>();
   readonly leased = new OrderedSet<MemoryJob>();
-  readonly done: Readonly<Record<FinalStatus, OrderedSet<MemoryJob>>> = {
-    completed: new OrderedSet(),
-    failed: new OrderedSet(),
-    cancelled: new OrderedSet(),
-  };
+  readonly history = new MemoryHistory((job) => this.forget(job));
+  readonly dedup = new MemoryDedup();
+  readonly limits = new MemoryLimits();
   paused = false;
+  disabled = false;
+  disabledBehavior: DisabledBehavior = 'hold';
+  maxHeldJobs = 10_000;
+  version = 0;
   /** A definition of this queue has been recorded. */
   declared = false;
   /** Somebody declared it, paused it or added to it; a mere claim does not bring a queue into being. */
@@ -51,57 +67,102 @@ export class MemoryQueue {
   sooner = false;
 
   #ord = 0;
-  /** Finished jobs that the call under way may still remove. */
-  #trimLeft = TRIM_PER_CALL;
   #fence = 0;
   #policy: LeasePolicy | undefined;
-  /** The last rule applied to each done set, for what gets old while the queue rests. */
-  readonly #rules: Partial<Record<FinalStatus, Retention>> = {};
 
   constructor(
     readonly name: string,
-    private readonly limits: HistoryLimits,
+    private readonly host: MemoryQueueHost,
   ) {}
 
-  add(input: NewJob, now: number): MemoryJob {
-    const job = new MemoryJob(input, now, input.runAt ?? now + input.delayMs);
+  /** Nothing is handed out. */
+  get closed(): boolean {
+    return this.paused || this.disabled;
+  }
+
+  /** `after`: the job of this queue that must have ended before. */
+  add(input: NewJob, now: number, after?: MemoryJob): MemoryJob {
+    const job = new MemoryJob(input, now, Math.max(now, input.runAt ?? now + input.delayMs));
     this.jobs.set(job.id, job);
     this.recorded = true;
-    if (job.runAt > now) this.#toDelayed(job, job.runAt);
+    if (input.dedup) this.dedup.hold(job, input.dedup, now);
+    if (after) this.host.links.follow(this, job, after);
+    const error = input.parents && this.host.links.attach(this, job, input.parents);
+    if (error) {
+      job.error = error;
+      this.finish(job, 'failed', now);
+    } else if (this.disabled) {
+      job.status = 'paused';
+      job.reason = 'the queue is disabled';
+      place(job, this.held, (job.ord = this.#ord += 1), 0);
+    } else this.#admit(job, now);
+    return job;
+  }
+
+  /** Puts a job that nothing has started where it belongs. */
+  #admit(job: MemoryJob, now: number): void {
+    job.reason = undefined;
+    if (job.ties && job.ties.waitsFor.size > 0) {
+      job.status = 'waiting-children';
+      place(job, this.blocked, (job.ord = this.#ord += 1), 0);
+    } else if (job.runAt > now) this.#toDelayed(job, job.runAt);
     else {
       job.runAt = now;
       this.#toReady(job, true);
     }
-    return job;
+  }
+
+  /** A new job whose links were made after it was added waits for its parents. */
+  await(job: MemoryJob, now: number): void {
+    if (job.set !== this.held && job.ties && job.ties.waitsFor.size > 0) this.#admit(job, now);
+  }
+
+  /** Lets go of at most `limit` held jobs, oldest first. */
+  unhold(now: number, limit: number): void {
+    for (let n = 0; n < limit; n += 1) {
+      const job = this.held.first();
+      if (!job) return;
+      this.#timeline(job, { at: now, event: 'held', detail: 'until the queue was enabled' });
+      this.#admit(job, now);
+    }
+  }
+
+  /** A parent does not hold `child` any more. */
+  release(child: MemoryJob, link: Link, now: number): void {
+    child.ties?.waitsFor.delete(link);
+    if (child.set === this.blocked && child.ties?.waitsFor.size === 0) this.#admit(child, now);
   }
 
   /** A call begins that ends up to `endings` jobs: history shrinks faster than it grows, in bounded steps. */
   begin(endings = 0): void {
-    this.#trimLeft = Math.max(TRIM_PER_CALL, 2 * endings);
+    this.history.begin(endings);
   }
 
   /** Leases up to `request.count` jobs to `request.owner`. */
   claim(request: Omit<ClaimRequest, 'call' | 'queue'>, now: number): MemoryJob[] {
+    if (this.held.size > 0) this.unhold(now, MAX_ON_THE_WAY);
     this.#promoteDue(now, Math.max(request.count, MAX_ON_THE_WAY));
-    if (request.alone && request.count > 0 && this.suspects.size > 0) {
-      return [this.#lease(this.suspects.first() as MemoryJob, request, now)];
-    }
     const taken: MemoryJob[] = [];
-    const count = Math.min(request.count, MAX_BATCH_ITEMS);
+    const count = this.limits.allow(Math.min(request.count, MAX_BATCH_ITEMS), this.leased.size, request.limits, now);
+    if (request.alone && count > 0 && this.suspects.size > 0) {
+      taken.push(this.#lease(this.suspects.first() as MemoryJob, request, now));
+    }
     let bytes = 0;
-    while (taken.length < count) {
+    while (taken.length < count && !taken[0]?.suspect) {
       const job = this.strategy === 'lifo' ? this.ready.last() : this.ready.first();
       if (!job) break;
       bytes += job.data?.length ?? 0;
       if (taken.length > 0 && bytes > MAX_BATCH_BYTES) break;
       taken.push(this.#lease(job, request, now));
     }
+    this.limits.began(taken.length, request.limits, now);
     return taken;
   }
 
   /** Ms until something in here becomes due by itself. */
   nextDueMs(now: number): number | undefined {
-    const due = this.paused ? undefined : this.delayed.first()?.k1;
+    if (!this.closed && this.held.size > 0) return 0;
+    const due = this.closed ? undefined : this.delayed.first()?.k1;
     const expiry = this.leased.first()?.k1;
     if (due === undefined && expiry === undefined) return undefined;
     return Math.max(0, Math.min(due ?? Infinity, expiry ?? Infinity) - now);
@@ -156,7 +217,7 @@ export class MemoryQueue {
     if (!job || job.fence !== lease.fence) return 'lost';
     if (job.status === 'cancelled') return 'cancelled';
     if (job.set !== this.leased) return 'lost';
-    this.#place(job, this.leased, now + lease.leaseMs, job.fence);
+    place(job, this.leased, now + lease.leaseMs, job.fence);
     return 'kept';
   }
 
@@ -169,25 +230,14 @@ export class MemoryQueue {
   finish(job: MemoryJob, status: FinalStatus, now: number): void {
     job.status = status;
     job.finishedAt = now;
-    this.#place(job, this.done[status], now, (this.#ord += 1));
-    const rule = retentionFor(status, job.keep, job.policy?.keep);
-    if (rule.count === 0) {
-      this.forget(job);
-      return;
+    if (job.dedupKey !== undefined) this.dedup.free(job);
+    const deadLetter = status === 'failed' ? job.policy?.deadLetter : undefined;
+    if (deadLetter) {
+      job.dead = true;
+      if (deadLetter.queue !== undefined) this.host.deadLetter(this, job, deadLetter.queue, now);
     }
-    // A job's own rule is for now; what the definitions say goes on holding while the queue rests.
-    if (job.keep?.[status === 'completed' ? 'completed' : 'failed']?.from !== 'job') this.#rules[status] = rule;
-    this.#trimLeft -= this.#trim(this.done[status], rule, now, this.#trimLeft);
-  }
-
-  /** Removes what is too old by the last known rules; answers how many. */
-  purge(now: number, limit: number): number {
-    let removed = 0;
-    for (const status of ['completed', 'failed', 'cancelled'] as const) {
-      const rule = this.#rules[status];
-      if (rule) removed += this.#trim(this.done[status], rule, now, limit - removed);
-    }
-    return removed;
+    if (job.ties) this.host.links.ended(this, job);
+    this.history.add(job, status, now, (this.#ord += 1));
   }
 
   /** Deletes the record. Fences of the queue go on growing, so a later job of this id can't be mistaken for it. */
@@ -195,6 +245,20 @@ export class MemoryQueue {
     job.set?.delete(job);
     job.set = undefined;
     this.jobs.delete(job.id);
+    if (job.dedupKey !== undefined) {
+      this.dedup.free(job);
+      // A throttled key remembers the job, but not what it carried.
+      job.data = job.result = undefined;
+    }
+    if (job.ties && !isFinal(job.status)) this.host.links.ended(this, job);
+  }
+
+  /** Gives a job that has not started another content; its place stays. */
+  rewrite(job: MemoryJob, content: Pick<NewJob, 'data'> & Partial<Pick<NewJob, 'name' | 'meta'>>, now: number): void {
+    this.#timeline(job, { at: now, event: 'updated' });
+    job.data = content.data;
+    job.name = content.name ?? job.name;
+    job.meta = content.meta ?? job.meta;
   }
 
   promote(job: MemoryJob, now: number): void {
@@ -205,7 +269,13 @@ export class MemoryQueue {
 
   reschedule(job: MemoryJob, delayMs: number, now: number): void {
     this.#timeline(job, { at: now, event: 'rescheduled', detail: `${delayMs} ms` });
-    this.#later(job, delayMs, now, true);
+    this.postpone(job, now + delayMs, now);
+  }
+
+  /** Sets when a job that has not started may run. What waits for something else goes on waiting for it. */
+  postpone(job: MemoryJob, runAt: number, now: number): void {
+    if (job.set === this.blocked || job.set === this.held) job.runAt = Math.max(now, runAt);
+    else this.#later(job, Math.max(0, runAt - now), now, true);
   }
 
   changePriority(job: MemoryJob, priority: number): void {
@@ -235,7 +305,7 @@ export class MemoryQueue {
     job.attempt += 1;
     job.startedAt = now;
     job.status = 'active';
-    this.#place(job, this.leased, now + request.leaseMs, job.fence);
+    place(job, this.leased, now + request.leaseMs, job.fence);
     return job;
   }
 
@@ -275,7 +345,7 @@ export class MemoryQueue {
     job.status = 'waiting';
     job.owner = undefined;
     this.readied += 1;
-    this.#place(job, job.suspect ? this.suspects : this.ready, job.rank, job.ord);
+    place(job, job.suspect ? this.suspects : this.ready, job.rank, job.ord);
   }
 
   #toDelayed(job: MemoryJob, runAt: number): void {
@@ -283,35 +353,14 @@ export class MemoryQueue {
     job.runAt = runAt;
     job.status = 'delayed';
     job.owner = undefined;
-    this.#place(job, this.delayed, runAt, job.ord);
+    place(job, this.delayed, runAt, job.ord);
     if (this.delayed.first() === job) this.sooner = true;
   }
 
-  #place(job: MemoryJob, set: OrderedSet<MemoryJob>, k1: number, k2: number): void {
-    job.set?.delete(job);
-    job.k1 = k1;
-    job.k2 = k2;
-    job.set = set;
-    set.add(job);
-  }
-
-  #trim(set: OrderedSet<MemoryJob>, rule: Retention, now: number, limit: number): number {
-    let removed = 0;
-    while (removed < limit) {
-      const oldest = set.first();
-      if (!oldest) break;
-      const tooMany = rule.count !== null && set.size > rule.count;
-      const tooOld = rule.ageMs !== null && oldest.k1 <= now - rule.ageMs;
-      if (!tooMany && !tooOld) break;
-      this.forget(oldest);
-      removed += 1;
-    }
-    return removed;
-  }
-
-  #note(job: MemoryJob, note: Pick<JobNote, 'progress' | 'logs'>): void {
+  #note(job: MemoryJob, note: Pick<JobNote, 'progress' | 'logs' | 'children'>): void {
     if (note.progress) job.progress = note.progress;
-    if (note.logs) job.log(note.logs, this.limits.maxJobLogs);
+    if (note.logs) job.log(note.logs, this.host.limits.maxJobLogs);
+    for (const child of note.children ?? []) nameChild(job, child);
   }
 
   #keepError(job: MemoryJob, error: StoredError, now: number): void {
@@ -320,6 +369,6 @@ export class MemoryQueue {
   }
 
   #timeline(job: MemoryJob, entry: TimelineEntry): void {
-    job.note(entry, this.limits.maxTimelineEntries);
+    job.note(entry, this.host.limits.maxTimelineEntries);
   }
 }

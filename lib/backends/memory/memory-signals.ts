@@ -29,6 +29,11 @@ export class MemorySignals implements Signals {
     return Promise.resolve();
   }
 
+  broadcast(message: SignalMessage): Promise<void> {
+    for (const process of [...this.#listeners.keys()]) this.#deliver(process, message);
+    return Promise.resolve();
+  }
+
   passOn(queue: string, from: string, opts?: StoreOptions): Promise<void> {
     this.hint(queue, 1, opts?.now ?? this.clock.now(), from);
     return Promise.resolve();

@@ -9,3 +9,58 @@ export class EngineStateError extends OqronError {
     super('ENGINE_STATE', `${where}: ${problem}`);
   }
 }
+
+/**
+ * A queue that nobody declared, defined here or added to, in this project and environment.
+ * @publicApi
+ */
+export class QueueNotFoundError extends OqronError {
+  constructor(
+    where: string,
+    readonly queue: string,
+  ) {
+    super(
+      'QUEUE_NOT_FOUND',
+      `${where}: there is no queue "${queue}" in this project and environment: no definition names it and no job was ` +
+        'added to it. listQueues() names those that there are.',
+    );
+  }
+}
+
+/**
+ * A file of the trigger folder could not be imported. Nothing was started.
+ * @publicApi
+ */
+export class TriggerLoadError extends OqronError {
+  constructor(
+    readonly file: string,
+    problem: string,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      'TRIGGER_LOAD_FAILED',
+      `OqronKit.init: the trigger file "${file}" could not be imported: ${problem}. Mend the file, move it out of the ` +
+        'trigger folder, or set `triggers: false` and import the definitions yourself.',
+      options,
+    );
+  }
+}
+
+/**
+ * A job can be run again once, and this one was: its successor is the one to look at, or to run again.
+ * @publicApi
+ */
+export class AlreadyRetriedError extends OqronError {
+  constructor(
+    where: string,
+    readonly queue: string,
+    readonly jobId: string,
+    /** The job that took its place. */
+    readonly retriedById: string,
+  ) {
+    super(
+      'ALREADY_RETRIED',
+      `${where}: job "${jobId}" of queue "${queue}" was run again already, as job "${retriedById}". Retry that one.`,
+    );
+  }
+}

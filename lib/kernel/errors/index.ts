@@ -13,6 +13,18 @@ export {
   StoreFullError,
   StoreUnreachableError,
   StrategyMismatchError,
+  TransactionsNotSupportedError,
   UnknownOutcomeError,
 } from './store-errors.js';
-export { EngineStateError } from './engine-errors.js';
+export { AlreadyRetriedError, EngineStateError, QueueNotFoundError, TriggerLoadError } from './engine-errors.js';
+export { LockNotHeldError, ReadOnlyNamespaceError } from './adapter-errors.js';
+export { AmbiguousJobError } from './lookup-errors.js';
+export { QueueDisabledError, TooManyHeldJobsError, UnknownParentError } from './enqueue-errors.js';
+export {
+  DrainTimeoutError,
+  JobCancelledError,
+  JobFailedError,
+  JobNotFoundError,
+  JobStateError,
+  WaitTimeoutError,
+} from './outcome-errors.js';

@@ -78,3 +78,18 @@ export class BatchRejectedError extends OqronError {
     super('BATCH_REJECTED', `${where}: the store refused the data; nothing was written`, options);
   }
 }
+
+/**
+ * The store has no database transactions of the user's to take part in: `tx` of `add` and `ctx.tx` need PostgreSQL.
+ * Nothing was written.
+ * @publicApi
+ */
+export class TransactionsNotSupportedError extends OqronError {
+  constructor(where: string, backend: string) {
+    super(
+      'TX_NOT_SUPPORTED',
+      `${where}: the store "${backend}" cannot take part in a database transaction. ` +
+        'Use the PostgreSQL store, or leave the transaction out.',
+    );
+  }
+}

@@ -20,7 +20,14 @@ export interface JobMeta {
   readonly correlationId?: string;
   readonly tags?: readonly string[];
   readonly triggeredBy?: string;
+  /** The job whose handler added this one. */
   readonly parentId?: string;
+}
+
+/** Names a job. @publicApi */
+export interface JobRef {
+  readonly queue: string;
+  readonly id: string;
 }
 
 /** How far a running job has come. @publicApi */
@@ -58,7 +65,7 @@ export interface StoredError {
  */
 export interface TimelineEntry {
   readonly at: number;
-  readonly event: 'attempt-failed' | 'stalled' | 'released' | 'promoted' | 'rescheduled';
+  readonly event: 'attempt-failed' | 'stalled' | 'released' | 'promoted' | 'rescheduled' | 'updated' | 'held';
   readonly attempt?: number;
   readonly detail?: string;
 }
@@ -90,4 +97,13 @@ export interface StoredJob {
   readonly timeline: readonly TimelineEntry[];
   readonly retriedFromId?: string;
   readonly retriedById?: string;
+  /** The jobs that it waits for or waited for, as they are called now (see `retriedById`). */
+  readonly parents?: readonly JobRef[];
+  /** The jobs that depend on it or were added by its handler: the first 1 000. */
+  readonly children?: readonly JobRef[];
+  /** It failed under a policy with dead letters. */
+  readonly dead?: boolean;
+  /** The job of which this one is the dead letter's copy; `error` is then that job's. */
+  readonly origin?: JobRef;
+  readonly dedupKey?: string;
 }

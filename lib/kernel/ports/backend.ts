@@ -1,5 +1,8 @@
+import type { IBrokerEngine } from './broker.js';
 import type { JobStore } from './job-store.js';
+import type { ILockAdapter } from './lock.js';
 import type { Signals } from './signals.js';
+import type { IStorageEngine } from './storage.js';
 
 /**
  * A store with its signals, as the engine gets it from a backend's factory.
@@ -7,6 +10,12 @@ import type { Signals } from './signals.js';
 export interface Backend {
   readonly store: JobStore;
   readonly signals: Signals;
+  /** Public adapters on the same server, for what the application keeps there itself. A part may be missing. */
+  readonly adapters?: {
+    readonly storage?: IStorageEngine;
+    readonly broker?: IBrokerEngine;
+    readonly lock?: ILockAdapter;
+  };
   /** Connects and checks the server. Throws when the mode cannot work. */
   open(): Promise<void>;
   /** Closes what `open` opened. Idempotent. */

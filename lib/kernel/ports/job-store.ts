@@ -1,11 +1,12 @@
-import type { ConsumerKeep, JobKeep } from '../job/retention.js';
-import type { JobStatus } from '../job/states.js';
-import type { JobMeta, LogEntry, Progress, StoredError } from '../job/stored-job.js';
+import type { ConsumerKeep } from '../job/retention.js';
+import type { JobMeta, JobRef, LogEntry, Progress, StoredError } from '../job/stored-job.js';
 import type { CallId, StoreOptions } from './calls.js';
 import type { JobAdmin } from './job-admin.js';
+import type { EnqueueResult, NewJob, ThenJob } from './new-job.js';
 
 export type { CallId, StoreOptions };
 export type { QueueRecord } from './job-admin.js';
+export type * from './new-job.js';
 
 /**
  * The port that every backend implements: **every job transition is one atomic operation, and one operation carries
@@ -31,8 +32,10 @@ export type { QueueRecord } from './job-admin.js';
  *    on a changed priority. Due jobs are promoted only by claim, before it picks, in order of (runAt, ord). Claim
  *    takes the smallest (rank, ord); `lifo` the largest ord.
  * 6. **Bounded work.** No operation scans all jobs of a queue; claim cost does not grow with finished jobs.
- * 7. **One `onTerminal`.** Completed, failed, cancelled, stalled past the cap: one internal routine applies
- *    retention, updates counters and releases what waits.
+ * 7. **One `onTerminal`.** Completed, failed, cancelled, stalled past the cap, removed: one internal routine applies
+ *    retention, updates counters, writes the dead letter, frees the deduplication key and tells dependants. Dependants
+ *    in another queue learn of it before the call answers, or, after a crash in between, with the next sweep. A job
+ *    that somebody unfinished depends on is not purged; removed by hand, it counts as failed for its dependants.
  * 8. **Payloads are opaque strings.** They come back byte for byte.
  * 9. **Wake-ups are hints.** Every transition into `ready` hints one idle process per job; a job that becomes the
  *    earliest due one hints one process, which then sleeps until it is due.
@@ -48,7 +51,10 @@ export interface JobStore {
 
   /**
    * Adds jobs to one queue. Each group is all or nothing; groups are independent. An id that exists in the queue is
-   * not added again: the answer names the job that stands, with `created: false`.
+   * not added again: the answer names the job that stands, with `created: false`. Then its deduplication key is looked
+   * at, then its parents, then whether the queue is disabled: `hold` stores new jobs as `held` (up to the queue's
+   * `maxHeldJobs`), `skip` drops them, `reject` refuses the group. A job whose parents are all done, by its policy, is
+   * ready at once; one that must fail because of a parent is added as failed.
    */
   enqueue(
     call: CallId,
@@ -58,8 +64,8 @@ export interface JobStore {
   ): Promise<EnqueueResult[][]>;
 
   /**
-   * Hands out jobs of one or many queues. Per queue: expired leases are reaped, due jobs promoted, then up to `count`
-   * jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue; when the call as a
+   * Hands out jobs of one or many queues. Per queue: expired leases are reaped, due jobs promoted, jobs that are still
+   * held although the queue is enabled again are let go, then up to `count` jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue; when the call as a
    * whole fails, each request may be sent again alone.
    */
   claim(requests: readonly ClaimRequest[], opts?: StoreOptions): Promise<ClaimReply[]>;
@@ -69,6 +75,7 @@ export interface JobStore {
    * or is refused never undoes the settles. Outcomes are applied before the call reaps, so a lease that expired a
    * moment ago still settles. Retention removes at most `max(100, 2 x outcomes)` finished jobs per call. Jobs of `then`
    * are recorded in the same transition; in another queue they appear soon after, at the latest with the next sweep.
+   * Such a job, and one that is added by retry, is always kept: in a disabled queue it is held, beyond its limit too.
    */
   settle(call: CallId, request: SettleRequest, opts?: StoreOptions): Promise<SettleReply>;
 
@@ -106,43 +113,6 @@ export interface Capabilities {
   readonly durability: 'none' | 'process' | 'server' | 'power' | 'unknown';
 }
 
-/** A job to add. Everything but `data` is small. @publicApi */
-export interface NewJob {
-  readonly id: string;
-  /** True when the caller chose the id: only such ids can collide. */
-  readonly idGiven: boolean;
-  readonly name: string;
-  /** Encoded payload; absent = `undefined`. */
-  readonly data?: string;
-  readonly meta: JobMeta;
-  /** 0 (served first) to 2 097 152. */
-  readonly priority: number;
-  /** Not before this many ms of store time from now; 0 = at once. */
-  readonly delayMs: number;
-  /** Absolute instant (ms) where the user gave one; wins over `delayMs`. One that has passed means now. */
-  readonly runAt?: number;
-  readonly keep?: JobKeep;
-}
-
-/** A job to add to a queue in the transition that ends another one. @publicApi */
-export interface ThenJob {
-  readonly queue: string;
-  readonly job: NewJob;
-}
-
-/** @publicApi */
-export interface EnqueueResult {
-  readonly id: string;
-  /** False when a job with this id was there already; its payload stays as it was. */
-  readonly created: boolean;
-  /** The state of the job that stands. */
-  readonly status: JobStatus;
-  /** Store time (ms) at which the job that stands was added. */
-  readonly createdAt: number;
-  /** When it may run (ms, store time). */
-  readonly runAt: number;
-}
-
 /**
  * What a sweeper must know of the consumer's definition to judge an expired lease. The store keeps each distinct
  * policy once; a lease refers to it by `key`.
@@ -158,6 +128,22 @@ export interface LeasePolicy {
   /** Delay of the second and later stalls (exponential from the second on, without jitter). */
   readonly stallBackoff: { readonly delayMs: number; readonly maxDelayMs: number };
   readonly keep: ConsumerKeep;
+  /** Jobs that fail for good are dead letters; with `queue` a copy (see {@link StoredJob.origin}) is added there too. */
+  readonly deadLetter?: { readonly queue?: string };
+}
+
+/** At most `max` leases begin in any span of `durationMs`, in the whole cluster. @publicApi */
+export interface RateLimit {
+  readonly max: number;
+  readonly durationMs: number;
+}
+
+/** What a claimer wants its queue held to, over all processes. @publicApi */
+export interface ClaimLimits {
+  /** Leases of the queue at once. */
+  readonly maxActive?: number;
+  /** A store may count each lease for up to 1 % of `durationMs` longer, so that it need not keep every instant. */
+  readonly rate?: RateLimit;
 }
 
 /** @publicApi */
@@ -175,6 +161,7 @@ export interface ClaimRequest {
    * nothing beside it.
    */
   readonly alone?: boolean;
+  readonly limits?: ClaimLimits;
 }
 
 /** @publicApi */
@@ -185,13 +172,16 @@ export interface ClaimReply {
   readonly jobs: ClaimedJob[];
   /** Until the next delayed job is due or the next lease expires; absent when there is neither. */
   readonly nextDueMs?: number;
+  /** The queue is paused or disabled. */
   readonly paused: boolean;
-  /** The queue asks to be left alone for this long (rates, limits). */
+  /** The rate allows no lease for this long (ms). */
   readonly retryAfterMs?: number;
   /** Jobs at their stall cap that wait for a process which runs nothing else. */
   readonly suspects: number;
   /** What reaping did on the way. */
   readonly swept: SweptJob[];
+  /** Jobs that failed because one of those did. */
+  readonly cascaded: CascadedJob[];
 }
 
 /** @publicApi */
@@ -211,6 +201,8 @@ export interface ClaimedJob {
   readonly progress?: Progress;
   /** Store time of the first of the releases in a row for an unknown job name. */
   readonly unknownNameSince?: number;
+  /** The jobs that it waited for, in the order of its links; a parent that was run again is named by its last run. */
+  readonly parents?: readonly JobRef[];
 }
 
 /** Names a lease: the fence says which one. @publicApi */
@@ -235,6 +227,8 @@ export interface JobNote {
   readonly fence: number;
   readonly progress?: Progress;
   readonly logs?: readonly LogEntry[];
+  /** Jobs that the handler added as its children. */
+  readonly children?: readonly JobRef[];
 }
 
 /** @publicApi */
@@ -274,7 +268,21 @@ export interface SettleReply {
   readonly now: number;
   /** One per outcome, in order. */
   readonly verdicts: SettleVerdict[];
+  /** Jobs that failed because one of these did. */
+  readonly cascaded: CascadedJob[];
   readonly claim?: ClaimReply;
+}
+
+/**
+ * A job that failed because a parent did not complete and its policy is `cascade-fail`. A call reports at most 1 000;
+ * the transition itself has no such bound.
+ * @publicApi
+ */
+export interface CascadedJob {
+  readonly queue: string;
+  readonly id: string;
+  readonly name: string;
+  readonly error: StoredError;
 }
 
 /** @publicApi */
@@ -286,6 +294,7 @@ export interface SweepRequest {
 /** @publicApi */
 export interface SweepReply {
   readonly swept: SweptJob[];
+  readonly cascaded: CascadedJob[];
   /** The limit was reached: there may be more to take back or to remove. */
   readonly more: boolean;
 }

@@ -16,7 +16,11 @@ export type SignalMessage =
       readonly reason?: string;
     }
   /** Sent by a process to itself to learn whether its channel works. */
-  | { readonly kind: 'nonce'; readonly nonce: string };
+  | { readonly kind: 'nonce'; readonly nonce: string }
+  /** `process` wants to hear of these events for the next `ttlMs`. */
+  | { readonly kind: 'interest'; readonly process: string; readonly events: readonly string[]; readonly ttlMs: number }
+  /** Something happened in process `from`. `payload` is plain JSON data of at most 4 KiB. */
+  | { readonly kind: 'event'; readonly from: string; readonly event: string; readonly payload: unknown };
 
 /**
  * The wake-up and control channel of a backend. A claim that could have taken more registers its owner as idle for
@@ -32,6 +36,9 @@ export interface Signals {
 
   /** Sends to one process. Never rejects because nobody listens. */
   send(process: string, message: SignalMessage): Promise<void>;
+
+  /** Sends to every process that listens, the sender too. Never rejects because nobody listens. */
+  broadcast(message: SignalMessage): Promise<void>;
 
   /** A woken process that cannot take the job passes the hint on to another idle one. */
   passOn(queue: string, from: string, opts?: StoreOptions): Promise<void>;

@@ -1,6 +1,7 @@
 import type { EventBus } from '../events.js';
 import type { Clock, Random, Timer } from '../ports/clock.js';
 import type { SignalMessage, Signals } from '../ports/signals.js';
+import type { ClusterChannel } from './cluster-events.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { WorkerLoop } from './worker-loop.js';
 
@@ -18,11 +19,12 @@ interface PulseHost {
   readonly events: EventBus;
   readonly signals: Signals;
   readonly keeper: LeaseKeeper;
+  readonly cluster: ClusterChannel;
 }
 
 /**
- * Listens to the process's own channel: wakes loops, delivers cancels, and proves by a nonce sent to itself that the
- * channel works. Unproven, idle consumers look for work at their own short floor instead.
+ * Listens to the process's own channel: wakes loops, delivers cancels and events of other processes, and proves by a
+ * nonce sent to itself that the channel works. Unproven, idle consumers look for work at their own short floor instead.
  */
 export class Pulse {
   /** A queue and a worker of one process may consume the same queue. */
@@ -65,9 +67,11 @@ export class Pulse {
       () => this.#gap(),
     );
     this.#beat();
+    this.host.cluster.start();
   }
 
   async stop(): Promise<void> {
+    this.host.cluster.stop();
     this.#timer?.cancel();
     this.#timer = undefined;
     const unlisten = this.#unlisten;
@@ -93,6 +97,10 @@ export class Pulse {
           this.#proven = true;
         }
         return;
+      case 'interest':
+      case 'event':
+        this.host.cluster.receive(message);
+        return;
     }
   }
 
@@ -100,6 +108,7 @@ export class Pulse {
   #gap(): void {
     this.#proven = false;
     for (const loops of this.#loops.values()) for (const loop of loops) loop.wake();
+    this.host.cluster.gap();
   }
 
   #beat(): void {

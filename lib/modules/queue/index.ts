@@ -11,10 +11,13 @@ export { JobHandle, type CancelOutcome } from './job-handle.js';
 export { Queue, type JobPage, type QueueHost } from './queue.js';
 export type {
   BulkItem,
+  DeduplicationOptions,
+  DefaultJobOptions,
   ExecutionOptions,
   JobOptions,
   NamedHandlers,
   OptionsAfter,
+  ParentJob,
   PayloadFor,
   QueueOptions,
   RetryOptions,

@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import type { BackoffFn } from '../../kernel/job/backoff.js';
 import type { Codec } from '../../kernel/job/codec.js';
-import { MAX_PRIORITY } from '../../kernel/job/limits.js';
+import { MAX_ID_BYTES, MAX_PRIORITY } from '../../kernel/job/limits.js';
+import { DEDUPLICATION_MODES, PARENT_FAILURE_POLICIES } from '../../kernel/ports/new-job.js';
 import type { Handler, JobHooks } from '../../kernel/runtime/consumer.js';
 import { duration, fn, integer, jobId, name, positiveDuration, strict } from '../../kernel/validation.js';
 
 const MAX_COUNT = 1_000_000_000;
 const MAX_TAGS = 16;
+/** Jobs that one job may wait for. */
+const MAX_PARENTS = 1_000;
 
 const backoffType = z.enum(['fixed', 'exponential', 'custom']);
 
@@ -102,9 +105,34 @@ const commonJobShape = {
   tags: tags.optional(),
 };
 
-export const jobOptionsSchema = strict({ jobId: jobId.optional(), ...commonJobShape });
+/** A handle fits: of an object only its id and its queue are looked at. */
+const parent = z.union(
+  [jobId, z.object({ id: jobId, queueName: name })],
+  'expected an id, or a job with id and queueName',
+);
 
-/** What may hold for every job: anything but an id. */
+const deduplication = strict({
+  key: text(MAX_ID_BYTES).refine((key) => Buffer.byteLength(key) <= MAX_ID_BYTES, `at most ${MAX_ID_BYTES} bytes`),
+  mode: z.enum(DEDUPLICATION_MODES),
+  ttl: positiveDuration.optional(),
+}).refine((value) => value.mode !== 'throttle' || value.ttl !== undefined, {
+  path: ['ttl'],
+  message: "mode 'throttle' needs a ttl: how long the first stands",
+});
+
+export const jobOptionsSchema = strict({
+  jobId: jobId.optional(),
+  name: name.optional(),
+  ...commonJobShape,
+  dependsOn: z.array(parent).max(MAX_PARENTS).optional(),
+  parentFailurePolicy: z.enum(PARENT_FAILURE_POLICIES).optional(),
+  deduplication: deduplication.optional(),
+}).refine(
+  ({ deduplication: dedup, delay }) => dedup?.mode !== 'debounce' || dedup.ttl !== undefined || delay !== undefined,
+  { path: ['deduplication'], message: "mode 'debounce' needs a ttl, or a delay of the job that begins anew" },
+);
+
+/** What may hold for every job: anything that is not about one job. */
 export const defaultJobOptionsSchema = strict(commonJobShape);
 
 /** What modules and `defaultJobOptions` may set for everybody. */

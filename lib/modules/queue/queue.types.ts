@@ -1,9 +1,12 @@
 import type { BackoffFn, BackoffType } from '../../kernel/job/backoff.js';
 import type { Codec } from '../../kernel/job/codec.js';
 import type { Duration } from '../../kernel/job/duration.js';
+import type { JobOptions } from '../../kernel/job/job-options.js';
 import type { KeepOption } from '../../kernel/job/retention.js';
 import type { QueueStrategy } from '../../kernel/job/states.js';
 import type { Handler, JobHooks } from '../../kernel/runtime/consumer.js';
+
+export type { DeduplicationOptions, DefaultJobOptions, JobOptions, ParentJob } from '../../kernel/job/job-options.js';
 
 /** How failed attempts are tried again. @publicApi */
 export interface RetryOptions {
@@ -75,24 +78,6 @@ export interface QueueOptions<T = unknown, R = unknown> extends ExecutionOptions
   handlers?: NamedHandlers<T, R>;
   /** State of a queue that nobody declared before. @default 'active' */
   status?: 'active' | 'paused';
-}
-
-/** Options of one job. They come before those of every definition. @publicApi */
-export interface JobOptions {
-  /** Identity within the queue while its record exists: adding it again returns the job that stands. */
-  jobId?: string;
-  /** 0 (first) to 2 097 152 (last); counts on a `priority` queue. */
-  priority?: number;
-  /** Not before this long from now, by the store's clock. */
-  delay?: Duration;
-  /** Total runs; 0 and 1 = no retry. */
-  attempts?: number;
-  backoff?: { type: BackoffType; delay: Duration; maxDelay?: Duration };
-  removeOnComplete?: KeepOption;
-  removeOnFail?: KeepOption;
-  correlationId?: string;
-  timeout?: Duration;
-  tags?: readonly string[];
 }
 
 /** One item of `addBulk`. @publicApi */

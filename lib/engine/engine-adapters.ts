@@ -1,0 +1,47 @@
+import { ModuleNotAvailableError } from '../kernel/errors/index.js';
+import type { Backend } from '../kernel/ports/backend.js';
+import type { IBrokerEngine } from '../kernel/ports/broker.js';
+import type { ILockAdapter } from '../kernel/ports/lock.js';
+import type { IStorageEngine } from '../kernel/ports/storage.js';
+import { isolatedBroker, isolatedLock, isolatedStorage, type Scope } from './isolation.js';
+import { withJobsView, type JobsSource } from './jobs-view.js';
+
+/**
+ * The adapters of one engine, isolated by its project and environment. A part that its backend does not have throws
+ * `ModuleNotAvailableError` when it is read.
+ * @publicApi
+ */
+export class EngineAdapters {
+  readonly #storage: IStorageEngine | undefined;
+  readonly #broker: IBrokerEngine | undefined;
+  readonly #lock: ILockAdapter | undefined;
+  readonly #backend: string;
+
+  /** @internal Made by the engine. */
+  constructor(backend: Backend, scope: Scope, jobs: JobsSource) {
+    const { storage, broker, lock } = backend.adapters ?? {};
+    this.#storage = storage && withJobsView(isolatedStorage(storage, scope), jobs);
+    this.#broker = broker && isolatedBroker(broker, scope);
+    this.#lock = lock && isolatedLock(lock, scope);
+    this.#backend = backend.store.capabilities.backend;
+  }
+
+  /** Records. The namespace `jobs` is a read-only view of the engine's jobs. @throws ModuleNotAvailableError */
+  get storage(): IStorageEngine {
+    return this.#storage ?? this.#notThere('storage');
+  }
+
+  /** Transport of ids. @throws ModuleNotAvailableError */
+  get broker(): IBrokerEngine {
+    return this.#broker ?? this.#notThere('broker');
+  }
+
+  /** Leases by key. @throws ModuleNotAvailableError */
+  get lock(): ILockAdapter {
+    return this.#lock ?? this.#notThere('lock');
+  }
+
+  #notThere(part: string): never {
+    throw new ModuleNotAvailableError(`the ${part} adapter of the backend "${this.#backend}"`);
+  }
+}
