@@ -1,4 +1,5 @@
-export { OqronEngine, type EngineHealth, type EngineParts } from './engine/oqron-engine.js';
+export { OqronEngine, type EngineParts } from './engine/oqron-engine.js';
+export type { EngineHealth } from './engine/health.js';
 export { OqronKit } from './engine/oqronkit.js';
 export { queue, worker } from './engine/factories.js';
 export { defineConfig, type OqronConfig, type StoreMode } from './engine/config.js';
@@ -17,20 +18,22 @@ export {
   type ModuleSelection,
 } from './engine/modules.js';
 export type { DefinitionStatus } from './engine/registry.js';
+export { OqronManager } from './engine/manager/oqron-manager.js';
+export type * from './engine/manager/manager.types.js';
+export type { VerifyOptions } from './engine/manager/verify.js';
 export {
   createAdapters,
-  createBroker,
   createBrokerAdapter,
-  createLock,
   createLockAdapter,
-  createStorage,
   createStorageAdapter,
-  cron,
-  OqronContainer,
-  OqronManager,
-  schedule,
-  webhook,
-} from './engine/not-landed.js';
+  type AdapterOptions,
+  type AdaptersOptions,
+  type OqronAdapters,
+} from './engine/adapters.js';
+export { createBroker, createLock, createStorage } from './engine/custom-adapters.js';
+export { OqronContainer } from './engine/container.js';
+export type { EngineAdapters } from './engine/engine-adapters.js';
+export { cron, schedule, webhook } from './engine/not-landed.js';
 
 export {
   defineQueue,
@@ -41,8 +44,10 @@ export {
   type ExecutionOptions,
   type JobOptions,
   type JobPage,
+  type JobSearch,
   type NamedHandlers,
   type OptionsAfter,
+  type PageRequest,
   type PayloadFor,
   type PayloadOf,
   type QueueContract,
@@ -50,21 +55,27 @@ export {
   type ResultOf,
   type RetryOptions,
   type SharedQueueOptions,
+  type WaitOptions,
 } from './modules/queue/index.js';
 export type { Worker, WorkerOptions } from './modules/worker/index.js';
 
 export * from './kernel/errors/index.js';
 export {
   EventBus,
+  type BriefError,
+  type ClusterEventName,
+  type ClusterEvents,
+  type ClusterListener,
   type EngineEventName,
   type EngineEvents,
   type EngineListener,
   type JobEvent,
+  type ListenOptions,
 } from './kernel/events.js';
 export type { BackoffFn, BackoffOptions, BackoffType } from './kernel/job/backoff.js';
 export { jsonCodec, type Codec } from './kernel/job/codec.js';
 export type { Duration } from './kernel/job/duration.js';
-export type { Job } from './kernel/job/job.js';
+export type { Job, JobAddress, JobOwnOptions, JobTimelineEntry } from './kernel/job/job.js';
 export type { KeepOption } from './kernel/job/retention.js';
 export { isFinal, JOB_STATUSES, type FinalStatus, type JobStatus, type QueueStrategy } from './kernel/job/states.js';
 export type { LogEntry, LogLevel, Progress, StoredError, TimelineEntry } from './kernel/job/stored-job.js';

@@ -16,3 +16,19 @@
  */
 export { collectConformance, jobStoreConformance, type ConformanceRunner } from './kit.js';
 export type { ConformanceCase, ConformanceFactory, ConformanceOptions, ConformanceSubject } from './suite.js';
+export {
+  brokerConformance,
+  collectBrokerConformance,
+  collectLockConformance,
+  collectStorageConformance,
+  lockConformance,
+  storageConformance,
+  type StorageConformanceOptions,
+} from './adapter-kits.js';
+export {
+  realTime,
+  type AdapterConformanceOptions,
+  type AdapterFactory,
+  type AdapterSubject,
+  type ConformanceClock,
+} from './adapter-suite.js';

@@ -1,12 +1,22 @@
 import { cancelCases } from './job-store/cancel.js';
 import { changeCases } from './job-store/change.js';
 import { claimCases } from './job-store/claim.js';
+import { deadLetterCases } from './job-store/dead-letters.js';
+import { dedupLastCases } from './job-store/dedup-last.js';
+import { dedupCases } from './job-store/dedup.js';
 import { delayCases } from './job-store/delay.js';
+import { disabledCases } from './job-store/disabled.js';
 import { fenceCases } from './job-store/fence.js';
 import { insertCases } from './job-store/insert.js';
 import { leaseCases } from './job-store/lease.js';
+import { limitCases, limitSignalCases } from './job-store/limits.js';
+import { manageCases } from './job-store/manage.js';
 import { noteCases } from './job-store/notes.js';
 import { orderCases } from './job-store/order.js';
+import { parentAgainCases } from './job-store/parents-again.js';
+import { parentEndCases } from './job-store/parents-end.js';
+import { parentWaitCases } from './job-store/parents-wait.js';
+import { parentCases } from './job-store/parents.js';
 import { pauseCases } from './job-store/pause.js';
 import { payloadCases } from './job-store/payload.js';
 import { raceCases } from './job-store/race.js';
@@ -41,8 +51,19 @@ const SUITES: readonly Suite[] = [
   cancelCases,
   readCases,
   changeCases,
+  parentCases,
+  parentWaitCases,
+  parentEndCases,
+  parentAgainCases,
+  dedupCases,
+  dedupLastCases,
+  disabledCases,
+  limitCases,
+  deadLetterCases,
+  manageCases,
   raceCases,
   signalCases,
+  limitSignalCases,
 ];
 
 /**

@@ -73,7 +73,7 @@ export interface OqronConfig {
     maxJobLogs?: number;
     /** @default 50 */
     maxTimelineEntries?: number;
-    /** Samples the memory of the process every 5 s, so that `getSystemStats()` knows its peak. @default false */
+    /** `job:success` and `job:fail` say how much memory the process used around the attempt. @default false */
     trackMemory?: boolean;
   };
 }
@@ -100,6 +100,8 @@ export interface ResolvedConfig {
 }
 
 export const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
+
+const NO_FOLDER = 'expected the path of a folder, or false';
 
 /** A limit in bytes. Larger items would not pass through a store in one piece. */
 const size = integer(1_024, 16 * 1024 * 1024);
@@ -134,7 +136,7 @@ const schema = strict({
     }).optional(),
     timezone: label.optional(),
   }).optional(),
-  triggers: z.union([z.literal(false), z.string().min(1)], 'expected the path of a folder, or false').optional(),
+  triggers: z.union([z.literal(false), z.string().min(1, NO_FOLDER)], NO_FOLDER).optional(),
   limits: strict({
     payloadBytes: size.default(DEFAULT_LIMITS.payloadBytes),
     resultBytes: size.default(DEFAULT_LIMITS.resultBytes),

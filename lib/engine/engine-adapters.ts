@@ -1,9 +1,10 @@
 import { ModuleNotAvailableError } from '../kernel/errors/index.js';
+import type { JobHome } from '../kernel/job/job.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { IBrokerEngine } from '../kernel/ports/broker.js';
 import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { IStorageEngine } from '../kernel/ports/storage.js';
-import { isolatedBroker, isolatedLock, isolatedStorage, type Scope } from './isolation.js';
+import { isolatedBroker, isolatedLock, isolatedStorage } from './isolation.js';
 import { withJobsView, type JobsSource } from './jobs-view.js';
 
 /**
@@ -18,11 +19,11 @@ export class EngineAdapters {
   readonly #backend: string;
 
   /** @internal Made by the engine. */
-  constructor(backend: Backend, scope: Scope, jobs: JobsSource) {
+  constructor(backend: Backend, home: JobHome, jobs: JobsSource) {
     const { storage, broker, lock } = backend.adapters ?? {};
-    this.#storage = storage && withJobsView(isolatedStorage(storage, scope), jobs);
-    this.#broker = broker && isolatedBroker(broker, scope);
-    this.#lock = lock && isolatedLock(lock, scope);
+    this.#storage = storage && withJobsView(isolatedStorage(storage, home), home, jobs);
+    this.#broker = broker && isolatedBroker(broker, home);
+    this.#lock = lock && isolatedLock(lock, home);
     this.#backend = backend.store.capabilities.backend;
   }
 

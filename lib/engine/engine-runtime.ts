@@ -1,8 +1,11 @@
+import { EngineStateError } from '../kernel/errors/index.js';
 import type { EventBus } from '../kernel/events.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { Clock, Random } from '../kernel/ports/clock.js';
 import { CallLane } from '../kernel/runtime/call-lane.js';
+import { ClusterChannel } from '../kernel/runtime/cluster-events.js';
 import { Enqueuer } from '../kernel/runtime/enqueuer.js';
+import { FinishWaiter } from '../kernel/runtime/finish-waiter.js';
 import { LeaseKeeper } from '../kernel/runtime/lease-keeper.js';
 import { NoteWriter } from '../kernel/runtime/note-writer.js';
 import { Pulse } from '../kernel/runtime/pulse.js';
@@ -20,7 +23,12 @@ export class EngineRuntime implements Runtime {
   readonly keeper: LeaseKeeper;
   readonly notes: NoteWriter;
   readonly solo: SoloGate;
+  readonly cluster: ClusterChannel;
+  readonly waiter: FinishWaiter;
   readonly pulse: Pulse;
+  readonly trackMemory: boolean;
+  /** Set by the engine: it knows the producers. */
+  addChild: Runtime['addChild'] = () => Promise.reject(new EngineStateError('ctx.spawnChild', 'there is no engine'));
   /** Set by the engine to its sweeper. */
   onFullLoop: () => void = () => undefined;
   readonly #lanes = new Map<string, CallLane>();
@@ -37,11 +45,14 @@ export class EngineRuntime implements Runtime {
     this.project = config.project;
     this.environment = config.environment;
     this.logger = config.logger;
+    this.trackMemory = config.trackMemory;
     this.store = backend.store;
     this.signals = backend.signals;
     this.keeper = new LeaseKeeper(this.store, clock, events);
     this.notes = new NoteWriter(this.store, clock, events);
     this.solo = new SoloGate(clock);
+    this.cluster = new ClusterChannel(this);
+    this.waiter = new FinishWaiter(this);
     this.pulse = new Pulse(this);
   }
 

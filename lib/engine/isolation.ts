@@ -1,13 +1,8 @@
+import type { JobHome } from '../kernel/job/job.js';
 import { BROKER_METHODS, LOCK_METHODS, STORAGE_METHODS, type MethodTable } from '../kernel/ports/adapter-methods.js';
 import type { IBrokerEngine } from '../kernel/ports/broker.js';
 import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { IStorageEngine } from '../kernel/ports/storage.js';
-
-/** Whose data it is. */
-export interface Scope {
-  readonly project: string;
-  readonly environment: string;
-}
 
 type Method = (...args: unknown[]) => unknown;
 type Rewrite = (name: string, args: readonly unknown[]) => unknown[];
@@ -17,12 +12,12 @@ type Rewrite = (name: string, args: readonly unknown[]) => unknown[];
  * characters they hold. An adapter puts the id behind it. Braces are escaped as well: Redis would read them as a hash
  * tag.
  */
-export function scopedName({ project, environment }: Scope, namespace: string): string {
+export function scopedName({ project, environment }: JobHome, namespace: string): string {
   return ['oqron', project, environment, namespace].map(escapePart).join(':');
 }
 
 /** Every namespace of the storage becomes one of this scope. */
-export function isolatedStorage(storage: IStorageEngine, scope: Scope): IStorageEngine {
+export function isolatedStorage(storage: IStorageEngine, scope: JobHome): IStorageEngine {
   return rewritten(storage, STORAGE_METHODS, (_name, [namespace, ...rest]) => [
     scopedName(scope, String(namespace)),
     ...rest,
@@ -33,7 +28,7 @@ export function isolatedStorage(storage: IStorageEngine, scope: Scope): IStorage
  * Every name and channel of the broker becomes one of this scope. Consumers do, too: `extendLock` without a name looks
  * for an entry by its consumer, and must not find one of another scope.
  */
-export function isolatedBroker(broker: IBrokerEngine, scope: Scope): IBrokerEngine {
+export function isolatedBroker(broker: IBrokerEngine, scope: JobHome): IBrokerEngine {
   const scoped = (name: unknown): string => scopedName(scope, String(name));
   return rewritten(broker, BROKER_METHODS, (method, args) => {
     if (method === 'extendLock') {
@@ -47,7 +42,7 @@ export function isolatedBroker(broker: IBrokerEngine, scope: Scope): IBrokerEngi
 }
 
 /** Every key of the lock becomes one of this scope: `oqron:{project}:{environment}:lock:{key}`. */
-export function isolatedLock(lock: ILockAdapter, scope: Scope): ILockAdapter {
+export function isolatedLock(lock: ILockAdapter, scope: JobHome): ILockAdapter {
   const prefix = scopedName(scope, 'lock');
   return rewritten(lock, LOCK_METHODS, (method, [first, ...rest]) => [
     method === 'renewMany'

@@ -1,12 +1,12 @@
 import { deepCopy } from '../kernel/adapters/copy.js';
 import { checkQuery, matches, recordOrder } from '../kernel/adapters/record-query.js';
 import { AmbiguousJobError, InvalidOptionsError, ReadOnlyNamespaceError } from '../kernel/errors/index.js';
-import type { Codec } from '../kernel/job/codec.js';
-import { toJob, type Job } from '../kernel/job/job.js';
+import { jsonCodec, type Codec } from '../kernel/job/codec.js';
+import { toJob, type Job, type JobHome } from '../kernel/job/job.js';
 import { JOB_STATUSES, type JobStatus } from '../kernel/job/states.js';
 import type { StoredJob } from '../kernel/job/stored-job.js';
 import { STORAGE_METHODS } from '../kernel/ports/adapter-methods.js';
-import type { JobAdmin } from '../kernel/ports/job-admin.js';
+import type { JobAdmin, JobFilter } from '../kernel/ports/job-admin.js';
 import type { IStorageEngine, StorageListOptions } from '../kernel/ports/storage.js';
 
 /** The namespace that shows the engine's jobs. */
@@ -20,8 +20,8 @@ const MAX_INSPECTED = 100_000;
 export interface JobsSource {
   /** Answers once the store can be read. */
   admin(): Promise<JobAdmin>;
-  /** What the payloads of a queue are encoded with. */
-  codecOf(queue: string): Codec;
+  /** What the payloads of a queue are encoded with, if its definition is known and says so. */
+  codecOf(queue: string): Codec | undefined;
 }
 
 type Filter = Readonly<Record<string, unknown>>;
@@ -33,8 +33,8 @@ const asStored: Codec = { encode: () => undefined, decode: (text) => text };
  * The storage with its namespace `jobs` replaced by a read-only view of the engine's jobs. They are kept elsewhere, and
  * change only by the engine's own transitions.
  */
-export function withJobsView(storage: IStorageEngine, source: JobsSource): IStorageEngine {
-  const view = new JobsView(source);
+export function withJobsView(storage: IStorageEngine, home: JobHome, source: JobsSource): IStorageEngine {
+  const view = new JobsView(home, source);
   const reads: Readonly<Record<string, (...args: never[]) => Promise<unknown>>> = {
     get: (id: string) => view.get(id),
     list: (filter?: Filter, opts?: StorageListOptions) => view.list(filter, opts),
@@ -56,7 +56,10 @@ export function withJobsView(storage: IStorageEngine, source: JobsSource): IStor
 }
 
 class JobsView {
-  constructor(private readonly source: JobsSource) {}
+  constructor(
+    private readonly home: JobHome,
+    private readonly source: JobsSource,
+  ) {}
 
   async get(id: string): Promise<Job | null> {
     const found = await this.#byId(id);
@@ -125,12 +128,13 @@ class JobsView {
 
   async *#walk(filter: Filter): AsyncGenerator<StoredJob> {
     const admin = await this.source.admin();
+    const inStore = { limit: PAGE, ...filterOf(filter) };
     for await (const queue of this.#queues(filter)) {
       // In the order of a job's life: one that moves on meanwhile is met again rather than missed.
       for (const status of statesOf(filter)) {
         let cursor: string | undefined;
         do {
-          const page = await admin.find({ queue, status, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+          const page = await admin.find({ ...inStore, queue, status, ...(cursor === undefined ? {} : { cursor }) });
           yield* page.jobs;
           cursor = page.cursor;
         } while (cursor !== undefined);
@@ -161,9 +165,9 @@ class JobsView {
   #decode(stored: StoredJob): Job {
     let job: Job;
     try {
-      job = toJob(stored, this.source.codecOf(stored.queue));
+      job = toJob(stored, this.source.codecOf(stored.queue) ?? jsonCodec, this.home);
     } catch {
-      job = toJob(stored, asStored);
+      job = toJob(stored, asStored, this.home);
     }
     return deepCopy(job) as Job;
   }
@@ -171,6 +175,12 @@ class JobsView {
 
 function statesOf({ status }: Filter): readonly JobStatus[] {
   return status === undefined ? JOB_STATUSES : JOB_STATUSES.filter((one) => one === status);
+}
+
+/** What the store can look for itself, so that less travels. The whole filter is applied here. */
+function filterOf({ name, correlationId, parentId }: Filter): { filter?: JobFilter } {
+  const texts = Object.entries({ name, correlationId, parentId }).filter(([, value]) => typeof value === 'string');
+  return texts.length > 0 ? { filter: Object.fromEntries(texts) as JobFilter } : {};
 }
 
 function byPlace(a: Job, b: Job): number {

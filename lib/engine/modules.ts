@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { InvalidOptionsError, ModuleNotAvailableError } from '../kernel/errors/index.js';
 import { checkOptions, strict } from '../kernel/validation.js';
-import type { ExecutionOptions } from '../modules/queue/index.js';
+import type { DeadLetterOptions, ExecutionOptions } from '../modules/queue/index.js';
 import { moduleShape } from '../modules/queue/options.schema.js';
 
 /** Modules that this release has. @publicApi */
@@ -22,6 +22,8 @@ export interface ModuleOptions extends Pick<
   | 'removeOnComplete'
   | 'removeOnFail'
 > {
+  /** What becomes of jobs that failed for good; a definition's own says more. */
+  deadLetter?: Pick<DeadLetterOptions, 'enabled' | 'queue'>;
   /** False: definitions of this module publish only; nothing is polled. @default true */
   consume?: boolean;
 }

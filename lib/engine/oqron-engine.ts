@@ -1,7 +1,14 @@
 import { hostname } from 'node:os';
 import { createMemoryBackend } from '../backends/memory/index.js';
 import { EngineStateError } from '../kernel/errors/index.js';
-import { EventBus, type EngineEventName, type EngineListener } from '../kernel/events.js';
+import {
+  EventBus,
+  type ClusterEventName,
+  type ClusterListener,
+  type EngineEventName,
+  type EngineListener,
+  type ListenOptions,
+} from '../kernel/events.js';
 import { idFactory } from '../kernel/job/ids.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { Clock, Random } from '../kernel/ports/clock.js';
@@ -17,12 +24,20 @@ import {
   type QueueOptions,
 } from '../modules/queue/index.js';
 import { workerDefinition, type Worker, type WorkerOptions } from '../modules/worker/index.js';
+import { childAdder } from './children.js';
 import { requireMode, resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
+import { EngineAdapters } from './engine-adapters.js';
 import { EngineRuntime } from './engine-runtime.js';
 import { declarationOf, type Definition } from './definition.js';
+import type { EngineHealth } from './health.js';
+import { lendEngine } from './manager/lend-engine.js';
+import { createManager, type OqronManager } from './manager/oqron-manager.js';
 import { producerPlan, specOf } from './plans.js';
 import { Registry, type DefinitionStatus } from './registry.js';
 import { shutDown } from './shutdown.js';
+import { loadTriggers } from './triggers.js';
+
+type AnyListener = (event: object) => unknown;
 
 /** What tests and embedders may replace. @publicApi */
 export interface EngineParts {
@@ -30,20 +45,6 @@ export interface EngineParts {
   readonly backend?: Backend;
   readonly clock?: Clock;
   readonly random?: Random;
-}
-
-/** How an engine is doing. @publicApi */
-export interface EngineHealth {
-  /** `drained`: nothing runs any more, producers still work. */
-  readonly state: 'new' | 'started' | 'drained' | 'stopped';
-  readonly backend: string;
-  /** What an acknowledged job survives. */
-  readonly durability: string;
-  readonly running: number;
-  /** Handlers that were told to stop and still run past their grace. */
-  readonly zombies: number;
-  /** The wake-up channel works; otherwise idle consumers poll. */
-  readonly signals: boolean;
 }
 
 /**
@@ -61,6 +62,10 @@ export interface EngineHealth {
 export class OqronEngine {
   /** The configuration as it was given. */
   readonly config: OqronConfig;
+  /** Looks at jobs, queues and modules, and changes them. */
+  readonly manager: OqronManager;
+  /** Storage, broker and lock, for what the application keeps beside its jobs. */
+  readonly adapters: EngineAdapters;
   readonly #resolved: ResolvedConfig;
   readonly #events: EventBus;
   readonly #runtime: EngineRuntime;
@@ -73,6 +78,9 @@ export class OqronEngine {
   #stopping: Promise<void> | undefined;
   #stopped = false;
   #drained = false;
+  /** Monotonic time of the start. */
+  #startedAt: number | undefined;
+  #triggersAreLoaded = false;
 
   /**
    * @throws InvalidOptionsError with every problem of the configuration
@@ -95,9 +103,35 @@ export class OqronEngine {
     );
     this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
     this.#runtime.onFullLoop = () => this.#sweeper.watchFull();
+    this.#runtime.addChild = childAdder((target) => this.producer(target));
+    this.#runtime.addChild = (target, data, options, lineage) =>
+      this.producer(typeof target === 'string' ? target : (target as QueueContract)).addFrom(
+        lineage,
+        undefined,
+        data,
+        options,
+      );
     this.#lifecycle = new Lifecycle(
       () => this.#start(),
       () => this.#stop(),
+    );
+    this.adapters = new EngineAdapters(backend, this.#resolved, {
+      admin: () => this.#readyTo('OqronEngine.adapters').then(() => backend.store.admin),
+      codecOf: (queue) => this.#registry.codecOf(queue),
+    });
+    const now = (): number => clock.monotonic();
+    this.manager = createManager(
+      config,
+      lendEngine({
+        runtime: this.#runtime,
+        config: this.#resolved,
+        registry: this.#registry,
+        newId: this.#newId,
+        ready: (where) => this.#readyTo(where),
+        host: (definition) => this.host(definition),
+        health: () => this.health(),
+        uptimeMs: () => (this.#startedAt === undefined ? 0 : now() - this.#startedAt),
+      }),
     );
   }
 
@@ -141,6 +175,12 @@ export class OqronEngine {
     this.#registry.define(definition);
   }
 
+  /** @internal Imports the files of the trigger folder; only the facade does. */
+  async loadTriggers(): Promise<void> {
+    this.#triggersAreLoaded = true;
+    await loadTriggers(this.#resolved.triggers, this.#resolved.logger);
+  }
+
   /** @internal What the producer side of a definition works with. */
   host(definition: QueueDefinition): () => QueueHost {
     const { name } = definition;
@@ -152,6 +192,9 @@ export class OqronEngine {
     };
     const host: QueueHost = {
       plan: producerPlan(definition, this.#resolved),
+      home: this.#resolved,
+      clock: rt.clock,
+      waiter: rt.waiter,
       enqueuer: rt.enqueuer(name),
       store: rt.store,
       signals: rt.signals,
@@ -166,17 +209,55 @@ export class OqronEngine {
     };
   }
 
-  /** Calls `listener` for each event of this engine; answers a function that ends it. */
-  on<K extends EngineEventName>(event: K, listener: EngineListener<K>): () => void {
+  /**
+   * Calls `listener` for each event of this engine; answers a function that ends it. With `{ scope: 'cluster' }` it
+   * also hears of what happens in other processes, while this engine is started: through the signal bus, as hints that
+   * may get lost, and without what may be large (see {@link ClusterEvents}). What a listener throws is logged.
+   *
+   * @example
+   * engine.on('job:fail', ({ queue, id, error }) => alert(queue, id, error.message), { scope: 'cluster' });
+   */
+  on<K extends ClusterEventName>(
+    event: K,
+    listener: ClusterListener<K>,
+    options: ListenOptions & { readonly scope: 'cluster' },
+  ): () => void;
+  on<K extends EngineEventName>(
+    event: K,
+    listener: EngineListener<K>,
+    options?: { readonly scope?: 'engine' },
+  ): () => void;
+  on(event: EngineEventName, listener: AnyListener, options?: ListenOptions): () => void {
+    if (isCluster(event, options)) return this.#runtime.cluster.on(event, listener);
     return this.#events.on(event, listener);
   }
 
-  once<K extends EngineEventName>(event: K, listener: EngineListener<K>): () => void {
+  /** Like {@link on}, for the next event only. */
+  once<K extends ClusterEventName>(
+    event: K,
+    listener: ClusterListener<K>,
+    options: ListenOptions & { readonly scope: 'cluster' },
+  ): () => void;
+  once<K extends EngineEventName>(
+    event: K,
+    listener: EngineListener<K>,
+    options?: { readonly scope?: 'engine' },
+  ): () => void;
+  once(event: EngineEventName, listener: AnyListener, options?: ListenOptions): () => void {
+    if (isCluster(event, options)) return this.#runtime.cluster.once(event, listener);
     return this.#events.once(event, listener);
   }
 
-  off<K extends EngineEventName>(event: K, listener: EngineListener<K>): void {
-    this.#events.off(event, listener);
+  /** Ends what {@link on} began with the same listener and scope. */
+  off<K extends ClusterEventName>(
+    event: K,
+    listener: ClusterListener<K>,
+    options: ListenOptions & { readonly scope: 'cluster' },
+  ): void;
+  off<K extends EngineEventName>(event: K, listener: EngineListener<K>, options?: { readonly scope?: 'engine' }): void;
+  off(event: EngineEventName, listener: AnyListener, options?: ListenOptions): void {
+    if (isCluster(event, options)) this.#runtime.cluster.off(event, listener);
+    else this.#events.off(event, listener);
   }
 
   /** What is defined here, and whether it runs. */
@@ -226,16 +307,21 @@ export class OqronEngine {
       await this.#lifecycle.stop();
     } finally {
       this.#stopped = true;
+      this.#runtime.waiter.close();
       await this.#close();
     }
   }
 
   async #start(): Promise<void> {
     this.#drained = false;
+    if (this.#resolved.triggers && !this.#triggersAreLoaded) {
+      this.#resolved.logger.debug('the option `triggers` has no effect here: only OqronKit.init loads trigger files');
+    }
     await this.#open();
     await this.#runtime.pulse.start();
     await this.#registry.start();
     this.#sweeper.start();
+    this.#startedAt = this.#runtime.clock.monotonic();
     this.#events.emit('system:ready', { owner: this.owner });
   }
 
@@ -250,12 +336,12 @@ export class OqronEngine {
   /** What a definition says of its queue is recorded before its first job, also one that comes before the start. */
   async #readyFor(definition: QueueDefinition): Promise<void> {
     await this.#open();
-    const want = declarationOf(definition);
-    if (Object.keys(want).length === 0) return;
-    const { name } = definition;
-    await this.#runtime
-      .lane(name)
-      .run(`declare (queue "${name}")`, (call) => this.#runtime.store.admin.declare(call, name, want));
+    if (Object.keys(declarationOf(definition)).length > 0) await this.#registry.declare(definition);
+  }
+
+  async #readyTo(where: string): Promise<void> {
+    if (this.#stopped) throw new EngineStateError(where, 'the engine has been stopped');
+    await this.#open();
   }
 
   #open(): Promise<void> {
@@ -272,4 +358,8 @@ export class OqronEngine {
     this.#runtime.keeper.stop();
     if (this.#opened && this.#ownsBackend) await this.#runtime.backend.close();
   }
+}
+
+function isCluster(event: EngineEventName, options: ListenOptions | undefined): event is ClusterEventName {
+  return options?.scope === 'cluster' && event !== 'error';
 }

@@ -23,9 +23,11 @@ export class OqronKit {
   private constructor() {}
 
   /**
-   * Starts the default engine and, unless `shutdown.enabled` is false, stops it on SIGINT and SIGTERM.
+   * Imports the files of the trigger folder (see `triggers` of the configuration), starts the default engine and,
+   * unless `shutdown.enabled` is false, stops it on SIGINT and SIGTERM.
    *
    * @throws InvalidOptionsError, ModuleNotAvailableError
+   * @throws TriggerLoadError naming the file that could not be imported; nothing was started
    * @throws EngineStateError when it runs already
    */
   static async init({ config = {}, parts }: { config?: OqronConfig; parts?: EngineParts } = {}): Promise<OqronEngine> {
@@ -34,6 +36,8 @@ export class OqronKit {
     OqronKit.#engine = engine;
     try {
       for (const definition of OqronKit.#definitions) engine.define(definition);
+      // What these files define joins this engine by itself: it is the default one already.
+      await engine.loadTriggers();
       await engine.start();
     } catch (error) {
       OqronKit.#engine = undefined;

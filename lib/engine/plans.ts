@@ -1,5 +1,4 @@
 import { jsonCodec } from '../kernel/job/codec.js';
-import { DEFAULT_LIMITS } from '../kernel/job/limits.js';
 import type { ConsumerSpec } from '../kernel/runtime/consumer.js';
 import type { QueueDefinition } from '../modules/queue/index.js';
 import type { ProducerPlan } from '../modules/queue/new-job.js';
@@ -14,7 +13,8 @@ export function producerPlan({ name, settings }: QueueDefinition, config: Resolv
   return {
     queue: name,
     codec: settings.codec ?? jsonCodec,
-    payloadBytes: DEFAULT_LIMITS.payloadBytes,
+    ...(settings.schema ? { schema: settings.schema } : {}),
+    payloadBytes: config.limits.payloadBytes,
     attempts: Object.keys(attempts).length > 0 ? attempts : undefined,
     keep: keepOf(settings),
     priority: settings.priority,
@@ -29,5 +29,6 @@ export function specOf(definition: Definition, config: ResolvedConfig): Consumer
   return consumerSpec(kind, name, settings, {
     module: config.modules.get(kind) ?? {},
     job: config.defaultJobOptions,
+    resultBytes: config.limits.resultBytes,
   });
 }

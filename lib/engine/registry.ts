@@ -1,4 +1,5 @@
 import { InvalidOptionsError } from '../kernel/errors/index.js';
+import type { Codec } from '../kernel/job/codec.js';
 import type { ConsumerSpec } from '../kernel/runtime/consumer.js';
 import { WorkerLoop } from '../kernel/runtime/worker-loop.js';
 import { declarationOf, type Definition } from './definition.js';
@@ -32,6 +33,8 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   /** Loops whose definition was replaced and that still run their last jobs. */
   readonly #leaving = new Set<WorkerLoop>();
+  /** Modules that the manager switched off: the queues of definitions that join are switched off too. */
+  readonly disabledModules = new Set<ModuleName>();
   #running = false;
 
   constructor(
@@ -85,6 +88,39 @@ export class Registry {
     }));
   }
 
+  /** Names of the queues that definitions of this kind have handlers for, whether or not they run here. */
+  consumed(kind: ModuleName): string[] {
+    const definitions = [...this.#entries.values()].map(({ definition }) => definition);
+    return definitions.filter((one) => one.kind === kind && one.consumes).map(({ name }) => name);
+  }
+
+  /** How a definition of this name turns payloads into text, if it says so. */
+  codecOf(name: string): Codec | undefined {
+    const entries = [this.#entries.get(`queue ${name}`), this.#entries.get(`worker ${name}`)];
+    return entries.find((entry) => entry?.definition.settings.codec)?.definition.settings.codec;
+  }
+
+  /**
+   * Records what a definition says of its queue. Answers why it must not be consumed here, if it must not.
+   *
+   * @throws StrategyMismatchError
+   */
+  async declare(definition: Definition): Promise<string | undefined> {
+    const { kind, name, settings } = definition;
+    const { admin } = this.rt.store;
+    const { version: stored, upgradedFrom: from } = await this.rt
+      .lane(name)
+      .run(`declare (queue "${name}")`, (call) => admin.declare(call, name, declarationOf(definition)));
+    const { version } = settings;
+    if (version === undefined) return undefined;
+    if (from !== undefined) {
+      this.rt.logger.info(`${kind} "${name}": version ${version} takes the place of version ${from}`);
+      this.rt.events.emit('queue:upgraded', { queue: name, from, to: version });
+    }
+    if (stored <= version) return undefined;
+    return `the store has version ${stored} of it and this code is version ${version}: newer processes run its jobs`;
+  }
+
   async start(): Promise<void> {
     // From now on definitions join by themselves: one that is replaced meanwhile would be passed over here.
     this.#running = true;
@@ -102,14 +138,21 @@ export class Registry {
   }
 
   #join(entry: Entry): Promise<void> {
-    return (entry.joined ??= this.#declare(entry).then(() => this.#run(entry)));
+    return (entry.joined ??= this.#admit(entry).then(() => this.#run(entry)));
   }
 
-  async #declare({ definition }: Entry): Promise<void> {
-    const { name } = definition;
-    await this.rt
-      .lane(name)
-      .run(`declare (queue "${name}")`, (call) => this.rt.store.admin.declare(call, name, declarationOf(definition)));
+  async #admit(entry: Entry): Promise<void> {
+    const { definition } = entry;
+    const { kind, name, consumes } = definition;
+    const outdated = await this.declare(definition);
+    if (outdated !== undefined && entry.inactive === undefined) {
+      entry.inactive = outdated;
+      this.rt.logger.warn(`${kind} "${name}" does not run here: ${outdated}`);
+    }
+    if (!consumes || !this.disabledModules.has(kind)) return;
+    const { store, events } = this.rt;
+    const disable = this.rt.lane(name).run(`disable (queue "${name}")`, (call) => store.admin.disable(call, name));
+    if (await disable) events.emit('queue:disabled', { queue: name });
   }
 
   #run(entry: Entry): void {

@@ -12,6 +12,14 @@ export interface JobEvent {
   readonly attempt: number;
 }
 
+/** Memory of the process around one attempt, in bytes. @publicApi */
+export interface MemoryFigures {
+  readonly rss: number;
+  readonly heapUsed: number;
+  /** Gained since the handler was called, by whatever ran in between; less than 0 after a garbage collection. */
+  readonly heapDelta: number;
+}
+
 /**
  * The engine's events. Each terminal event is emitted once, in the process that made the transition, after the store
  * confirmed it.
@@ -21,8 +29,12 @@ export interface EngineEvents {
   'job:added': { readonly queue: string; readonly id: string; readonly name: string; readonly status: JobStatus };
   'job:start': JobEvent;
   'job:progress': JobEvent & { readonly progress: Progress };
-  'job:success': JobEvent & { readonly result: unknown; readonly durationMs: number };
-  'job:fail': JobEvent & { readonly error: StoredError; readonly durationMs?: number };
+  'job:success': JobEvent & { readonly result: unknown; readonly durationMs: number; readonly memory?: MemoryFigures };
+  'job:fail': JobEvent & {
+    readonly error: StoredError;
+    readonly durationMs?: number;
+    readonly memory?: MemoryFigures;
+  };
   'job:retry': JobEvent & { readonly error: StoredError; readonly delayMs: number };
   'job:released': JobEvent & { readonly reason: string; readonly delayMs: number };
   'job:stalled': { readonly queue: string; readonly id: string; readonly owner: string; readonly stalledCount: number };

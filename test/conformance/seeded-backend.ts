@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from '@swc/core';
 import type { Backend } from '../../lib/kernel/ports/backend.js';
+import type { Clock } from '../../lib/kernel/ports/clock.js';
 
 const SOURCE = fileURLToPath(new URL('../../lib/backends/memory/', import.meta.url));
 const KERNEL = fileURLToPath(new URL('../../lib/kernel/', import.meta.url));
@@ -16,8 +17,10 @@ export interface Edit {
   readonly put: string;
 }
 
+type CreateBackend = (options?: { clock?: Clock }) => Backend;
+
 interface BackendModule {
-  createMemoryBackend(): Backend;
+  readonly createMemoryBackend: CreateBackend;
 }
 
 /**
@@ -33,7 +36,7 @@ export class SeededBackends {
   );
   #copies = 0;
 
-  async load(edits: readonly Edit[]): Promise<() => Backend> {
+  async load(edits: readonly Edit[]): Promise<CreateBackend> {
     const sources = new Map(this.#sources);
     for (const edit of edits) sources.set(edit.file, apply(edit, sources.get(edit.file)));
     this.#copies += 1;
@@ -41,7 +44,7 @@ export class SeededBackends {
     mkdirSync(folder);
     for (const [file, text] of sources) writeFileSync(join(folder, file.replace(/\.ts$/, '.mjs')), compile(text));
     const { createMemoryBackend } = (await import(join(folder, 'index.mjs'))) as BackendModule;
-    return () => createMemoryBackend();
+    return createMemoryBackend;
   }
 
   remove(): void {

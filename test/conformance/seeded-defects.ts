@@ -12,6 +12,9 @@ const QUEUE = 'memory-queue.ts';
 const STORE = 'memory-job-store.ts';
 const ADMIN = 'memory-admin.ts';
 const CALLS = 'call-log.ts';
+const HISTORY = 'memory-history.ts';
+const ENQUEUE = 'memory-enqueue.ts';
+const READS = 'memory-reads.ts';
 
 function defect(name: string, file: string, find: string, put: string, ...red: string[]): Defect {
   return { name, edits: [{ file, find, put }], red };
@@ -61,7 +64,7 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'extend does not move the end of the lease',
     QUEUE,
-    'this.#place(job, this.leased, now + lease.leaseMs, job.fence);',
+    'place(job, this.leased, now + lease.leaseMs, job.fence);',
     '',
     '[lease] extend renews from the time of the store',
     '[lease] a job that is renewed again and again never stalls',
@@ -104,8 +107,8 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'an id is handed out twice',
     QUEUE,
-    'this.#place(job, this.leased, now + request.leaseMs, job.fence);',
-    'this.#place(job, this.leased, now + request.leaseMs, job.fence);\n' +
+    'place(job, this.leased, now + request.leaseMs, job.fence);',
+    'place(job, this.leased, now + request.leaseMs, job.fence);\n' +
       '    if (this.leased.size === 3) {\n' +
       '      const twin = Object.assign(Object.create(job), { k1: job.rank, k2: job.ord, set: this.ready });\n' +
       '      this.ready.add(twin);\n' +
@@ -119,7 +122,7 @@ export const DEFECTS: readonly Defect[] = [
     STORE,
     'return { record: reply, reply };\n      },\n      (record) => record,\n    );\n  }\n\n  async claim(',
     'return { record: reply, reply };\n      },\n' +
-      '      () => groups.map((group) => group.map((job) => this.#add(queue, job, now))),\n    );\n  }\n\n  async claim(',
+      '      () => groups.map((group) => addGroup(queue, group, now, (name) => this.#find(name))),\n    );\n  }\n\n  async claim(',
     '[rule 4] a resent enqueue answers the same and adds nothing',
     '[rule 4] a job that finished and was removed before the resend is not added again',
   ),
@@ -144,8 +147,8 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'a resent settle runs twice',
     STORE,
-    'verdicts: record.verdicts,',
-    'verdicts: request.outcomes.map((outcome) => queue.settle(outcome, now)),',
+    '        ...record.ended,',
+    '        ...record.ended,\n        verdicts: request.outcomes.map((outcome) => queue.settle(outcome, now)),',
     '[rule 4] a resent settle answers the same verdicts and changes nothing',
     '[rule 4] a resent settle with a claim answers both and takes no second batch',
   ),
@@ -209,22 +212,22 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'the pause is ignored',
     STORE,
-    'const taken = queue.paused ? [] : queue.claim(request, now);',
+    'const taken = queue.closed ? [] : queue.claim(request, now);',
     'const taken = queue.claim(request, now);',
     '[pause] a paused queue yields nothing, for every process, until resumed',
     '[settle] a claim that the pause refuses does not undo the settles',
   ),
   defect(
     'retention is ignored',
-    QUEUE,
+    HISTORY,
     '    this.#trimLeft -= this.#trim(this.done[status], rule, now, this.#trimLeft);',
-    '    void TRIM_PER_CALL;',
+    '',
     '[rule 7] count: the newest finished jobs stay',
     '[rule 7] age: a settle removes what is too old, and no earlier',
   ),
   defect(
     'retention removes one job too many',
-    QUEUE,
+    HISTORY,
     'set.size > rule.count',
     'set.size >= rule.count',
     '[rule 7] count: the newest finished jobs stay',
@@ -233,13 +236,13 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'retention forgets a live job',
     QUEUE,
-    '    this.forget(oldest);',
-    '    this.forget(this.ready.first() ?? this.leased.first() ?? oldest);',
+    'new MemoryHistory((job) => this.forget(job));',
+    'new MemoryHistory((job) => this.forget(this.ready.first() ?? this.leased.first() ?? job));',
     '[rule 7] retention never touches a job that has not finished',
   ),
   defect(
     'retention removes the tombstone of a cancelled job',
-    QUEUE,
+    HISTORY,
     'const rule = retentionFor(status, job.keep, job.policy?.keep);',
     "const rule = retentionFor(status === 'cancelled' ? 'failed' : status, job.keep, job.policy?.keep);",
     '[rule 7] the tombstone of a cancelled job stays even where failed jobs are removed at once',
@@ -321,19 +324,19 @@ export const DEFECTS: readonly Defect[] = [
   ),
   defect(
     'an id that exists is added again',
-    STORE,
-    'const job = standing ?? queue.add(input, now);',
-    'const job = queue.add(input, now);',
+    ENQUEUE,
+    '  if (same) return resultOf(same);',
+    '',
     '[insert] an id that exists is not added again and its payload stays',
     '[insert] 50 concurrent adds of one id by many processes create one job',
   ),
   defect(
     'an id twice in one call becomes two jobs',
     STORE,
-    'const reply = groups.map((group) => group.map((job) => this.#add(queue, job, now)));',
+    'const reply = groups.map((group) => addGroup(queue, group, now, (name) => this.#find(name)));',
     'const before = new Set(queue.jobs.keys());\n' +
       '        const reply = groups.map((group) =>\n' +
-      '          group.map((job) => (before.has(job.id) || queue.add(job, now), this.#add(queue, job, now))),\n' +
+      '          group.map((job) => (before.has(job.id) || queue.add(job, now), addAlways(queue, job, now))),\n' +
       '        );\n' +
       '        for (const result of reply.flat()) Object.assign(result, { created: !before.has(result.id) });',
     '[insert] an id twice in one group is one job with the first payload',
@@ -347,7 +350,7 @@ export const DEFECTS: readonly Defect[] = [
       '      const [[...rest], ...others] = groups as NewJob[][];\n' +
       '      const { queue } = this.#open(queueName);\n' +
       '      if (!queue.jobs.has(rest[0].id)) {\n' +
-      '        const early = [this.#add(queue, rest.shift(), this.#now(opts))];\n' +
+      '        const early = [addAlways(queue, rest.shift(), this.#now(opts))];\n' +
       '        for (let turn = 0; turn < 5; turn += 1) await undefined;\n' +
       '        const [late, ...more] = await this.enqueue(call, queueName, [rest, ...others], opts);\n' +
       '        return [[...early, ...late], ...more];\n' +
@@ -360,7 +363,7 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'the wake-up hint is dropped',
     STORE,
-    'if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, jobs, now);',
+    'if (jobs > 0 && !queue.closed) this.signals.hint(queue.name, jobs, now);',
     '',
     '[rule 9] an idle process is woken by an added job',
     '[rule 9] an idle process is woken by resume',
@@ -377,8 +380,8 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'one hint wakes everybody',
     STORE,
-    'if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, jobs, now);',
-    'if (jobs > 0 && !queue.paused) this.signals.hint(queue.name, Infinity, now);',
+    'if (jobs > 0 && !queue.closed) this.signals.hint(queue.name, jobs, now);',
+    'if (jobs > 0 && !queue.closed) this.signals.hint(queue.name, Infinity, now);',
     '[rule 9] as many processes are woken as there are jobs, each once',
     '[rule 9] a hint that one process passes on reaches another idle one, never itself',
   ),
@@ -431,9 +434,9 @@ export const DEFECTS: readonly Defect[] = [
   ),
   defect(
     'the next page skips a job',
-    ADMIN,
-    'from && at === from.set ? next(set, from.k1, from.k2, descending)',
-    'from && at === from.set ? next(set, from.k1 + (descending ? -1 : 1), from.k2, descending)',
+    READS,
+    'start ? step(set, start, descending)',
+    'start ? step(set, { ...start, k1: start.k1 + (descending ? -1 : 1) }, descending)',
     '[read] pages hold at most `limit` jobs, are complete and have no doubles',
     '[read] many jobs that are due in the same ms are all listed, page by page',
   ),

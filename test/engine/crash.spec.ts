@@ -63,7 +63,12 @@ describe('a process that dies', () => {
     expect(stalled).toEqual([{ queue: 'q', id, owner: a.engine.owner, stalledCount: 1 }]);
     const job = await queue.getJob(id);
     expect(job).toMatchObject({ status: 'completed', attemptMade: 1, stalledCount: 1, returnValue: 'by b' });
-    expect(job?.timeline.map(({ event, detail }) => [event, detail])).toEqual([['stalled', a.engine.owner]]);
+    expect(job?.timeline.map(({ event, detail }) => [event, detail])).toEqual([
+      ['added', undefined],
+      ['stalled', a.engine.owner],
+      ['started', undefined],
+      ['completed', undefined],
+    ]);
   });
 
   it('leaves its jobs also to a process whose every slot of that queue is taken', async () => {

@@ -14,7 +14,6 @@ import {
   ModuleNotAvailableError,
   OqronContainer,
   OqronKit,
-  OqronManager,
   queue,
   queueModule,
   schedule,
@@ -174,7 +173,6 @@ describe('what has not landed', () => {
     ['createStorage()', createStorage],
     ['createBroker()', createBroker],
     ['createLock()', createLock],
-    ['OqronManager.from()', () => OqronManager.from({})],
     ['OqronContainer.get()', () => OqronContainer.get()],
   ])('can be imported, and says so when it is called: %s', (name, call) => {
     const error = thrownBy<ModuleNotAvailableError>(call);

@@ -220,6 +220,7 @@ describe('hints', () => {
       listen: (process, onMessage, onGap) =>
         signals.listen(process, (message) => void (drop(message.kind) || onMessage(message)), onGap),
       send: (process, message) => signals.send(process, message),
+      broadcast: (message) => signals.broadcast(message),
       passOn: (queue, from) => signals.passOn(queue, from),
     };
   };
@@ -382,6 +383,7 @@ describe('an idle engine', () => {
     const silent: Signals = {
       listen: () => Promise.resolve(() => Promise.resolve()),
       send: () => Promise.resolve(),
+      broadcast: () => Promise.resolve(),
       passOn: () => Promise.resolve(),
     };
     const { claim = 0, sweep = 0, ...others } = await idleCalls(10, silent);

@@ -160,7 +160,7 @@ describe('retention', () => {
       ...(consumer as object),
     });
     await engine.start();
-    const queue = world.engine().queue<number>({ name: 'q', ...producer });
+    const queue = world.engine().queue<number>({ name: 'q', ...(producer as object) });
     for (let n = 1; n <= 5; n += 1) {
       await queue.add(n, job);
       await queue.add(-n, job);

@@ -174,9 +174,12 @@ describe('running a job', () => {
     }
     const timeline = (await queue.getJob(id))?.timeline.map(({ event, attempt }) => [event, attempt]);
     expect(timeline).toEqual([
+      ['added', undefined],
       ['attempt-failed', 1],
       ['attempt-failed', 2],
       ['attempt-failed', 3],
+      ['started', 4],
+      ['completed', undefined],
     ]);
   });
 

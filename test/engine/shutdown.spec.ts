@@ -178,7 +178,12 @@ describe('stop', () => {
       ['stuck', 1],
       ['behind', 1],
     ]);
-    expect((await next.producer('q').getJob(id))?.timeline).toMatchObject([{ event: 'released', detail: 'shutdown' }]);
+    expect((await next.producer('q').getJob(id))?.timeline).toMatchObject([
+      { event: 'added' },
+      { event: 'released', detail: 'shutdown' },
+      { event: 'started', attempt: 1 },
+      { event: 'completed' },
+    ]);
   });
 
   it('ignores whatever a handler does after its job was handed back', async () => {

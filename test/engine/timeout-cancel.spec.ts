@@ -284,7 +284,12 @@ describe('cancel', () => {
     const { signals } = world.backend;
     const mute = {
       ...world.backend,
-      signals: { listen: signals.listen.bind(signals), passOn: signals.passOn.bind(signals), send: async () => {} },
+      signals: {
+        listen: signals.listen.bind(signals),
+        passOn: signals.passOn.bind(signals),
+        broadcast: signals.broadcast.bind(signals),
+        send: async () => {},
+      },
     };
     const engine = world.engine({}, { backend: mute });
     const kinds: string[] = [];
@@ -390,6 +395,7 @@ function silent() {
   return {
     listen: () => Promise.resolve(() => Promise.resolve()),
     send: () => Promise.resolve(),
+    broadcast: () => Promise.resolve(),
     passOn: () => Promise.resolve(),
   };
 }

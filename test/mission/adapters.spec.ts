@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
-import type { IBrokerEngine } from 'oqronkit';
+import type { IBrokerEngine, ILockAdapter, IStorageEngine } from 'oqronkit';
 import { describePage } from './examples.js';
-import type { RabbitChannel } from './stubs.js';
+import { sqs, type RabbitChannel } from './stubs.js';
 
 describePage('adapters', {
   'adapters-7': async (run) => {
@@ -30,5 +30,43 @@ describePage('adapters', {
       ['createLock', 'function'],
       ['createStorage', 'function'],
     ]);
+  },
+  'adapters-9': async (run) => {
+    const { dynamoStorage: storage } = (await run()) as { dynamoStorage: IStorageEngine };
+    await storage.save('invoices', '7', { total: 12 });
+    expect(await storage.get('invoices', '7')).toEqual({ total: 12 });
+    expect(await storage.get('invoices', '8')).toBeNull();
+    expect(await storage.list('invoices')).toEqual([{ total: 12 }]);
+    expect(await storage.count('invoices')).toBe(1);
+    await storage.delete('invoices', '7');
+    expect(await storage.list('invoices')).toEqual([]);
+  },
+  'adapters-10': async (run) => {
+    const { sqsBroker: broker } = (await run()) as { sqsBroker: IBrokerEngine };
+    await broker.publish('mail', 'job-1', 1_500);
+    await broker.publish('mail', 'job-2');
+    expect(sqs.sent).toEqual([
+      { QueueUrl: 'https://sqs.example.com/mail', MessageBody: 'job-1', DelaySeconds: 2 },
+      { QueueUrl: 'https://sqs.example.com/mail', MessageBody: 'job-2', DelaySeconds: undefined },
+    ]);
+    expect(await broker.claim('mail', 'consumer-1', 1, 30_000)).toEqual(['job-1']);
+    // Optional, and not on the page.
+    expect(broker.claimBlocking).toBeUndefined();
+  },
+  'adapters-11': async (run) => {
+    const { consulLock: lock } = (await run()) as { consulLock: ILockAdapter };
+    expect(await lock.acquire('leader', 'a', 30_000)).toBe(true);
+    expect(await lock.acquire('leader', 'b', 30_000)).toBe(false);
+    expect(await lock.isOwner('leader', 'a')).toBe(true);
+    expect(await lock.renew('leader', 'a', 30_000)).toBe(true);
+    await lock.release('leader', 'a');
+    expect(await lock.isOwner('leader', 'a')).toBe(false);
+  },
+  'adapters-12': async (run) => {
+    // "Missing a method throws immediately": createStorage is the first that is asked.
+    await expect(run()).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      problems: ['save', 'get', 'list', 'delete', 'prune', 'count'].map((name) => expect.stringContaining(name)),
+    });
   },
 });

@@ -1,8 +1,23 @@
 import { expect } from '@jest/globals';
-import { OqronEngine, type OqronConfig } from 'oqronkit';
+import { OqronEngine, queue, type OqronAdapters, type OqronConfig } from 'oqronkit';
 import { describePage } from './examples.js';
 
 describePage('architecture', {
+  'architecture-1': async (run) => {
+    const { storage, broker, lock } = (await run()).di as OqronAdapters;
+    await storage.save('settings', 'theme', { dark: true });
+    expect(await storage.get('settings', 'theme')).toEqual({ dark: true });
+    const { id } = await queue<{ n: number }>({ name: 'numbers' }).add({ n: 1 });
+    expect(await storage.get('jobs', id)).toMatchObject({
+      id,
+      queueName: 'numbers',
+      status: 'waiting',
+      data: { n: 1 },
+    });
+    await broker.publish('letters', 'a');
+    expect(await broker.claim('letters', 'consumer-1', 1, 30_000)).toEqual(['a']);
+    expect(await lock.acquire('report', 'owner-1', 30_000)).toBe(true);
+  },
   'architecture-2': async (run) => {
     const config = (await run()).default as OqronConfig;
     expect(config.scheduler?.clustering).toEqual({ totalShards: 8, ownedShards: [0, 1, 2, 3], region: 'us-east' });

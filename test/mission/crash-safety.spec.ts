@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { OqronKit, type Queue } from 'oqronkit';
+import { OqronKit, OqronManager, type Queue } from 'oqronkit';
 import { describePage } from './examples.js';
 import { emailQueue, processed, processing } from './stubs.js';
 import { until } from '../support/until.js';
@@ -10,6 +10,21 @@ describePage('crash-safety', {
     await run();
     expect(engine.health().state).toBe('stopped');
     expect(() => OqronKit.engine).toThrow('call OqronKit.init() first');
+  },
+  'crash-safety-3': async (run) => {
+    const aborted: unknown[] = [];
+    const queue = OqronKit.engine.queue<object>({
+      name: 'cancelled-by-manager',
+      handler: ({ signal }) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => resolve(void aborted.push(signal.reason)), { once: true });
+        }),
+    });
+    const job = await queue.add({}, { jobId: 'job-id' });
+    await until('the job runs', async () => (await queue.getJob(job.id))?.status === 'active');
+    await run();
+    await until('its signal fires', () => aborted[0]);
+    expect(aborted).toMatchObject([{ kind: 'cancelled' }]);
   },
   'crash-safety-4': async (run) => {
     const { chunkQueue } = (await run()) as { chunkQueue: Queue };
@@ -33,6 +48,14 @@ describePage('crash-safety', {
     await OqronKit.engine.drain();
     expect(processed).toEqual(['first']);
     expect(await chunkQueue.getJob(cut.id)).toMatchObject({ status: 'cancelled', reason: 'enough' });
+  },
+  'crash-safety-5': async (run) => {
+    await emailQueue.add({ to: 'ada@example.com' }, { jobId: 'job-id' });
+    await run();
+    const manager = OqronManager.from(OqronKit.getConfig());
+    expect(await manager.getJob('job-id')).toMatchObject({ status: 'cancelled', data: { to: 'ada@example.com' } });
+    const { jobs } = await manager.queryJobs({ status: 'cancelled' });
+    expect(jobs.map(({ id }) => id)).toEqual(['job-id']);
   },
   'crash-safety-6': async (run) => {
     await run();

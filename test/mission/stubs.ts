@@ -73,6 +73,61 @@ export interface RabbitChannel {
   get(queue: string, options: { noAck: boolean }): Promise<unknown>;
 }
 
+/** A table service that keeps its items. */
+const tables = new Map<string, Map<string, { readonly id: string; readonly data: string }>>();
+const tableOf = (name: string) => tables.get(name) ?? new Map<string, { readonly id: string; readonly data: string }>();
+
+interface TableRequest<K> {
+  readonly TableName: string;
+  readonly Key: K;
+}
+
+export const dynamo = {
+  putItem: async ({ TableName, Item }: { TableName: string; Item: { id: string; data: string } }): Promise<void> =>
+    void tables.set(TableName, tableOf(TableName).set(Item.id, Item)),
+  getItem: async ({ TableName, Key }: TableRequest<{ id: string }>) => ({ Item: tableOf(TableName).get(Key.id) }),
+  scan: async ({ TableName, Select }: { TableName: string; Select?: 'COUNT' }) => ({
+    Items: Select === 'COUNT' ? undefined : [...tableOf(TableName).values()],
+    Count: tableOf(TableName).size,
+  }),
+  deleteItem: async ({ TableName, Key }: TableRequest<{ id: string }>): Promise<void> =>
+    void tableOf(TableName).delete(Key.id),
+};
+
+export const queues: Record<string, string> = { mail: 'https://sqs.example.com/mail' };
+
+/** A message service that keeps what it is sent. */
+export const sqs = {
+  sent: [] as { QueueUrl?: string; MessageBody: string; DelaySeconds?: number }[],
+  sendMessage: async (message: { QueueUrl?: string; MessageBody: string; DelaySeconds?: number }): Promise<void> =>
+    void sqs.sent.push(message),
+  receiveMessage: async (request: { QueueUrl?: string; MaxNumberOfMessages: number; VisibilityTimeout: number }) => ({
+    Messages: sqs.sent
+      .filter(({ QueueUrl }) => QueueUrl === request.QueueUrl)
+      .slice(0, request.MaxNumberOfMessages)
+      .map(({ MessageBody }): { Body?: string } => ({ Body: MessageBody })),
+  }),
+};
+
+/** A key-value service that keeps who holds what. */
+const held = new Map<string, { session: string; Value: string }>();
+
+export const consul = {
+  session: {
+    create: async ({ ttl }: { ttl: string }): Promise<string> => `session of ${ttl}`,
+    renew: async (ownerId: string): Promise<boolean> => [...held.values()].some(({ Value }) => Value === ownerId),
+  },
+  kv: {
+    acquire: async ({ key, session, value }: { key: string; session: string; value: string }): Promise<boolean> => {
+      if (held.has(key)) return false;
+      held.set(key, { session, Value: value });
+      return true;
+    },
+    release: async ({ key }: { key: string; session: string }): Promise<void> => void held.delete(key),
+    get: async (key: string) => held.get(key),
+  },
+};
+
 export const emailQueue = queue<{ to: string }>({ name: 'email' });
 export const extractQueue = queue<{ source: string }>({ name: 'extract' });
 export const transformQueue = queue<{ mergeFrom: string[] }>({ name: 'transform' });

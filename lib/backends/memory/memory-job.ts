@@ -15,6 +15,20 @@ import type { OrderedSet, Placed } from './ordered-set.js';
 
 const NONE: readonly never[] = [];
 
+/** What few jobs have. Apart from the rest, because every field of every waiting job costs memory and collection. */
+interface More {
+  reason?: string | undefined;
+  progress?: Progress | undefined;
+  logs?: LogEntry[];
+  timeline?: TimelineEntry[];
+  unknownNameSince?: number | undefined;
+  retriedFromId?: string | undefined;
+  retriedById?: string | undefined;
+  dead?: boolean;
+  origin?: JobRef | undefined;
+  dedupKey?: string | undefined;
+}
+
 /** One job and its place. `k1` and `k2` are its keys in the one set that holds it. */
 export class MemoryJob implements Placed {
   k1 = 0;
@@ -46,19 +60,9 @@ export class MemoryJob implements Placed {
   finishedAt: number | undefined;
   result: string | undefined;
   error: StoredError | undefined;
-  reason: string | undefined;
-  progress: Progress | undefined;
-  logs: LogEntry[] | undefined;
-  timeline: TimelineEntry[] | undefined;
-  unknownNameSince: number | undefined;
-  retriedFromId: string | undefined;
-  retriedById: string | undefined;
   /** Its parents and dependants; most jobs have none. */
   ties: Ties | undefined;
-  /** It failed under a policy with dead letters. */
-  dead = false;
-  origin: JobRef | undefined;
-  dedupKey: string | undefined;
+  #more: More | undefined;
 
   constructor(
     input: NewJob,
@@ -74,16 +78,85 @@ export class MemoryJob implements Placed {
     this.runAt = runAt;
   }
 
+  get reason(): string | undefined {
+    return this.#more?.reason;
+  }
+
+  set reason(value: string | undefined) {
+    if (this.#more || value !== undefined) this.more.reason = value;
+  }
+
+  get progress(): Progress | undefined {
+    return this.#more?.progress;
+  }
+
+  set progress(value: Progress | undefined) {
+    if (this.#more || value !== undefined) this.more.progress = value;
+  }
+
+  get unknownNameSince(): number | undefined {
+    return this.#more?.unknownNameSince;
+  }
+
+  set unknownNameSince(value: number | undefined) {
+    if (this.#more || value !== undefined) this.more.unknownNameSince = value;
+  }
+
+  get retriedFromId(): string | undefined {
+    return this.#more?.retriedFromId;
+  }
+
+  set retriedFromId(value: string | undefined) {
+    if (this.#more || value !== undefined) this.more.retriedFromId = value;
+  }
+
+  get retriedById(): string | undefined {
+    return this.#more?.retriedById;
+  }
+
+  set retriedById(value: string | undefined) {
+    if (this.#more || value !== undefined) this.more.retriedById = value;
+  }
+
+  get origin(): JobRef | undefined {
+    return this.#more?.origin;
+  }
+
+  set origin(value: JobRef | undefined) {
+    if (this.#more || value !== undefined) this.more.origin = value;
+  }
+
+  get dedupKey(): string | undefined {
+    return this.#more?.dedupKey;
+  }
+
+  set dedupKey(value: string | undefined) {
+    if (this.#more || value !== undefined) this.more.dedupKey = value;
+  }
+
+  /** It failed under a policy with dead letters. */
+  get dead(): boolean {
+    return this.#more?.dead === true;
+  }
+
+  set dead(value: boolean) {
+    this.more.dead = value;
+  }
+
+  private get more(): More {
+    return (this.#more ??= {});
+  }
+
   note(entry: TimelineEntry, max: number): void {
-    this.timeline ??= [];
-    this.timeline.push(entry);
-    if (this.timeline.length > max) this.timeline.splice(0, this.timeline.length - max);
+    const timeline = (this.more.timeline ??= []);
+    timeline.push(entry);
+    if (timeline.length > max) timeline.splice(0, timeline.length - max);
   }
 
   log(entries: readonly LogEntry[], max: number): void {
-    this.logs ??= [];
-    this.logs.push(...entries);
-    if (this.logs.length > max) this.logs.splice(0, this.logs.length - max);
+    const logs = (this.more.logs ??= []);
+    logs.push(...entries);
+    if (logs.length > max) logs.splice(0, logs.length - max);
   }
 
   toClaimed(): ClaimedJob {
@@ -100,7 +173,7 @@ export class MemoryJob implements Placed {
       runAt: this.runAt,
       progress: this.progress,
       unknownNameSince: this.unknownNameSince,
-      parents: parentsOf(this),
+      parents: this.ties && parentsOf(this),
     };
   }
 
@@ -125,8 +198,8 @@ export class MemoryJob implements Placed {
       error: this.error,
       reason: this.reason,
       progress: this.progress,
-      logs: this.logs ? [...this.logs] : NONE,
-      timeline: this.timeline ? [...this.timeline] : NONE,
+      logs: this.#more?.logs ? [...this.#more.logs] : NONE,
+      timeline: this.#more?.timeline ? [...this.#more.timeline] : NONE,
       retriedFromId: this.retriedFromId,
       retriedById: this.retriedById,
       parents: parentsOf(this),

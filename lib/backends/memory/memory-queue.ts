@@ -101,7 +101,6 @@ export class MemoryQueue {
 
   /** Puts a job that nothing has started where it belongs. */
   #admit(job: MemoryJob, now: number): void {
-    job.reason = undefined;
     if (job.ties && job.ties.waitsFor.size > 0) {
       job.status = 'waiting-children';
       place(job, this.blocked, (job.ord = this.#ord += 1), 0);
@@ -123,6 +122,7 @@ export class MemoryQueue {
       const job = this.held.first();
       if (!job) return;
       this.#timeline(job, { at: now, event: 'held', detail: 'until the queue was enabled' });
+      job.reason = undefined;
       this.#admit(job, now);
     }
   }

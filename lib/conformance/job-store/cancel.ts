@@ -6,7 +6,11 @@ export const cancelCases = suite('cancel', (it) => {
   it('[cancel] a waiting job becomes a tombstone with its reason, and is never handed out', async (p, bench) => {
     await p.add('mail', job('a', { data: '1' }), job('b'));
     bench.forward(500);
-    assert.deepEqual(await p.cancel('mail', 'a', 'not needed'), { verdict: 'cancelled', from: 'waiting' });
+    assert.deepEqual(await p.cancel('mail', 'a', 'not needed'), {
+      verdict: 'cancelled',
+      from: 'waiting',
+      cascaded: [],
+    });
     const stored = await bench.stored('mail', 'a');
     assert.equal(stored.status, 'cancelled');
     assert.equal(stored.reason, 'not needed');
@@ -24,7 +28,7 @@ export const cancelCases = suite('cancel', (it) => {
 
   it('[cancel] a delayed job is never promoted', async (p, bench) => {
     await p.add('mail', job('a', { delayMs: 1_000 }));
-    assert.deepEqual(await p.cancel('mail', 'a'), { verdict: 'cancelled', from: 'delayed' });
+    assert.deepEqual(await p.cancel('mail', 'a'), { verdict: 'cancelled', from: 'delayed', cascaded: [] });
     bench.forward(1_000);
     const reply = await p.claim('mail', 10);
     assert.deepEqual(reply.jobs, []);
@@ -40,6 +44,7 @@ export const cancelCases = suite('cancel', (it) => {
       from: 'active',
       owner: 'host-1',
       fence: held.fence,
+      cascaded: [],
     });
     await bench.counts('mail', { cancelled: 1 });
   });
@@ -87,7 +92,7 @@ export const cancelCases = suite('cancel', (it) => {
   it('[cancel] a job between two attempts can be cancelled', async (p, bench) => {
     await p.add('mail', job('a'));
     await p.finish('mail', retry(await p.takeOne('mail'), 1_000));
-    assert.deepEqual(await p.cancel('mail', 'a'), { verdict: 'cancelled', from: 'delayed' });
+    assert.deepEqual(await p.cancel('mail', 'a'), { verdict: 'cancelled', from: 'delayed', cascaded: [] });
     const stored = await bench.stored('mail', 'a');
     assert.equal(stored.attempt, 1);
     assert.equal(stored.error?.message, 'try again');

@@ -7,6 +7,8 @@ import { completeNext } from './parents.js';
 
 /** Enough levels for any recursion to break. */
 const LEVELS = 1_000;
+/** Calls that one client may leave unanswered, at most. */
+const AT_ONCE = 15;
 
 async function failNext(p: Process, queue: string): Promise<void> {
   await p.finish(queue, fail(await p.takeOne(queue)));
@@ -61,6 +63,21 @@ export const parentAgainCases = suite('parents-again', (it) => {
     assert.deepEqual(await parentsOf(bench, 'mail', 'c'), [ref('p-3')]);
     await completeNext(p, 'mail', 'p-3');
     assert.equal(await bench.status('mail', 'c'), 'waiting');
+  });
+
+  it('[retry] a job that is added after the retry of its parent waits for the last run', async (p, bench) => {
+    await p.add('mail', job('p'), job('done'));
+    await failNext(p, 'mail');
+    await p.again('mail', 'p', 'p-2');
+    await p.cancel('mail', 'p-2');
+    await p.again('mail', 'p-2', 'p-3', ['cancelled']);
+    const [block, strict] = await p.add('sms', child('block', ['p']), child('strict', ['p'], 'cascade-fail'));
+    assert.deepEqual([block?.status, strict?.status], ['waiting-children', 'waiting-children']);
+    assert.deepEqual(await parentsOf(bench, 'sms', 'block'), [ref('p-3')]);
+    await completeNext(p, 'mail', 'done');
+    await completeNext(p, 'mail', 'p-3');
+    await bench.counts('sms', { waiting: 2 });
+    assert.deepEqual((await p.takeOne('sms')).parents, [ref('p-3')]);
   });
 
   it('[retry] of a completed parent leaves its children alone', async (p, bench) => {
@@ -223,19 +240,20 @@ export const parentAgainCases = suite('parents-again', (it) => {
 
   for (const queue of ['mail', 'sms']) {
     it(`[parents] an add and the end of its parent at once never strand a job: ${queue}`, async (p, bench) => {
-      await p.add('mail', ...jobs(60));
-      const held = await p.take('mail', 60);
       const [adder, other] = [bench.process('adder'), bench.process('other')];
-      await Promise.all(
-        held.flatMap((one, i) => {
-          const add = adder.add(queue, child(`c-${i}`, [one.id], i % 3 === 0 ? 'ignore' : 'block'));
-          const end = i % 3 === 0 ? other.cancel('mail', one.id) : p.settle('mail', [complete(one)]);
-          return i % 2 === 0 ? [add, end] : [end, add];
-        }),
-      );
-      const { waiting } = await bench.admin.counts(queue, bench.at);
-      assert.equal(waiting, 60);
-      assert.equal((await p.take(queue, 100)).length, 60);
+      for (let round = 0; round < 6; round += 1) {
+        await p.add('mail', ...jobs(AT_ONCE, {}, `p-${round}-`));
+        const held = await p.take('mail', AT_ONCE);
+        await Promise.all(
+          held.flatMap((one, i) => {
+            const add = adder.add(queue, child(`c-${round}-${i}`, [one.id], i % 3 === 0 ? 'ignore' : 'block'));
+            const end = i % 3 === 0 ? other.cancel('mail', one.id) : p.settle('mail', [complete(one)]);
+            return i % 2 === 0 ? [add, end] : [end, add];
+          }),
+        );
+        assert.equal((await p.take(queue, 100)).length, AT_ONCE);
+      }
+      assert.equal((await bench.admin.counts(queue, bench.at)).active, 6 * AT_ONCE);
     });
   }
 
@@ -258,19 +276,18 @@ export const parentAgainCases = suite('parents-again', (it) => {
   });
 
   it('[parents] two chains that cross the same queues in opposite order settle at once', async (p, bench) => {
-    await p.add('mail', ...jobs(20, {}, 'a-'));
-    await p.add('sms', ...jobs(20, {}, 'b-'));
-    for (let i = 0; i < 20; i += 1) {
+    await p.add('mail', ...jobs(AT_ONCE, {}, 'a-'));
+    await p.add('sms', ...jobs(AT_ONCE, {}, 'b-'));
+    for (let i = 0; i < AT_ONCE; i += 1) {
       const n = String(i).padStart(5, '0');
       await p.add('sms', child(`from-mail-${n}`, [`a-${n}`]));
       await p.add('mail', child(`from-sms-${n}`, [{ queue: 'sms', id: `b-${n}` }]));
     }
-    const [a, b] = [await p.take('mail', 20), await p.take('sms', 20)];
+    const [a, b] = [await p.take('mail', AT_ONCE), await p.take('sms', AT_ONCE)];
     await Promise.all([
       ...a.map((one) => p.settle('mail', [complete(one)])),
       ...b.map((one) => bench.process('other').settle('sms', [complete(one)])),
     ]);
-    await bench.counts('mail', { completed: 20, waiting: 20 });
-    await bench.counts('sms', { completed: 20, waiting: 20 });
+    for (const queue of ['mail', 'sms']) await bench.counts(queue, { completed: AT_ONCE, waiting: AT_ONCE });
   });
 });

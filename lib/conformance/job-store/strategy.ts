@@ -11,6 +11,10 @@ export const strategyCases = suite('strategy', (it) => {
         name: 'mail',
         strategy: 'priority',
         paused: false,
+        disabled: false,
+        disabledBehavior: 'hold',
+        maxHeldJobs: 10_000,
+        version: 0,
       },
     );
   });

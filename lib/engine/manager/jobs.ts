@@ -1,10 +1,12 @@
 import { AlreadyRetriedError, AmbiguousJobError, JobNotFoundError, JobStateError } from '../../kernel/errors/index.js';
+import { emitCascaded } from '../../kernel/events.js';
 import { MAX_BATCH_ITEMS, MAX_PRIORITY } from '../../kernel/job/limits.js';
 import { JOB_STATUSES, isFinal, type JobStatus } from '../../kernel/job/states.js';
 import type { StoredJob } from '../../kernel/job/stored-job.js';
 import type { ChangeReply, RetryReply } from '../../kernel/ports/job-admin.js';
 import type { CallId } from '../../kernel/ports/job-store.js';
 import { integer, parseOptions } from '../../kernel/validation.js';
+import { cancelJob } from '../../modules/queue/admin.js';
 import type { CancelOutcome, JobHandle } from '../../modules/queue/index.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { checkId, checkLimit, knownQueue, type ManagerHost } from './manager-host.js';
@@ -17,8 +19,9 @@ const NOT_RUNNING: readonly JobStatus[] = JOB_STATUSES.filter((status) => status
 
 /** Retries of one page that travel at once: less than a lane carries, so that others get through. */
 const RETRIES_AT_ONCE = 8;
-/** Failed jobs that one `retryAllFailed` looks at. */
+/** Failed jobs that one `retryAllFailed` looks at, and the reads that it takes for them. */
 const MAX_INSPECTED = 10_000;
+const MAX_READS = 100;
 /** Links of a retry chain that are followed in each direction. */
 const MAX_CHAIN = 100;
 
@@ -37,9 +40,7 @@ export class JobsManager {
   async cancel(id: string, reason?: string, location?: JobLocation): Promise<CancelOutcome> {
     const where = 'OqronManager.cancelJob';
     const queue = await this.#locate(where, id, location);
-    if (queue === undefined) return 'unknown';
-    const job = await this.host.queue(queue).getJob(id);
-    return job ? job.cancel(reason) : 'unknown';
+    return queue === undefined ? 'unknown' : cancelJob(this.host.queueHost(queue), id, reason);
   }
 
   retry(id: string, location?: JobLocation): Promise<JobHandle> {
@@ -60,14 +61,14 @@ export class JobsManager {
     await knownQueue(this.host, where, queue);
     let retried = 0;
     let inspected = 0;
-    while (retried < limit && inspected < MAX_INSPECTED) {
+    for (let reads = 0; retried < limit && inspected < MAX_INSPECTED && reads < MAX_READS; reads += 1) {
       const reply = await this.host.store.admin.find({
         queue,
         status: 'failed',
         limit: limit - retried,
         ...(page === undefined ? {} : { cursor: page }),
       });
-      // The list begins with the newest; the oldest has waited longest. The page ends before its first retry.
+      // The list begins with the newest; of those that are run again together, the oldest goes first.
       const open = reply.jobs.filter((job) => job.retriedById === undefined).toReversed();
       for (let at = 0; at < open.length; at += RETRIES_AT_ONCE) {
         const done = open.slice(at, at + RETRIES_AT_ONCE).map((job) => this.#retryFailed(where, job));
@@ -88,7 +89,8 @@ export class JobsManager {
     const job = await this.#mustRead(where, queue, id);
     const before = await this.#follow(job, 'retriedFromId');
     const after = await this.#follow(job, 'retriedById');
-    return [...before.toReversed(), job, ...after].map((one) => this.host.handle(one));
+    const handleOf = this.host.handles(queue);
+    return [...before.toReversed(), job, ...after].map((one) => handleOf(one));
   }
 
   promote(id: string, location?: JobLocation): Promise<void> {
@@ -153,7 +155,7 @@ export class JobsManager {
     // It may have run and been removed since: then what it began as is all there is.
     const fresh = (await this.host.store.admin.get(queue, reply.id)) ?? successorOf(old, reply.id);
     this.#added(fresh);
-    return this.host.handle(fresh, true);
+    return this.host.handles(queue)(fresh, true);
   }
 
   async #retryFailed(where: string, old: StoredJob): Promise<boolean> {
@@ -195,7 +197,7 @@ export class JobsManager {
     const reply = await this.host.call(where, queue, send(queue));
     if (reply.verdict === 'unknown') throw new JobNotFoundError(where, queue, id);
     if (reply.verdict === 'refused') throw new JobStateError(where, queue, id, reply.status, allowed);
-    this.host.cascaded(reply.cascaded ?? []);
+    emitCascaded(this.host.events, reply.cascaded);
   }
 }
 

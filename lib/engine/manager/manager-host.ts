@@ -2,10 +2,10 @@ import { InvalidOptionsError, QueueNotFoundError } from '../../kernel/errors/ind
 import type { EventBus } from '../../kernel/events.js';
 import { idProblem, nameProblem } from '../../kernel/job/ids.js';
 import { MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
+import type { StoredJob } from '../../kernel/job/stored-job.js';
 import type { CallId, JobStore } from '../../kernel/ports/job-store.js';
-import type { Queue } from '../../modules/queue/index.js';
+import type { JobHandle, Queue, QueueHost } from '../../modules/queue/index.js';
 import type { EngineHealth } from '../health.js';
-import type { MemoryStats } from '../memory-tracker.js';
 import type { ModuleName, SelectedModule } from '../modules.js';
 import type { DefinitionStatus } from '../registry.js';
 
@@ -23,6 +23,10 @@ export interface ManagerHost {
   ready(where: string): Promise<void>;
   /** The handle of a queue. A payload that this process cannot decode is given as its text. */
   queue(name: string): Queue;
+  /** What such a handle works with. */
+  queueHost(name: string): QueueHost;
+  /** Makes of jobs of this queue that were read what its handle would answer. */
+  handles(queue: string): (job: StoredJob, created?: boolean) => JobHandle;
   /** Sends a call about this queue, again if its reply is lost. */
   call<T>(where: string, queue: string, send: (call: CallId) => Promise<T>): Promise<T>;
   definitions(): DefinitionStatus[];
@@ -31,7 +35,6 @@ export interface ManagerHost {
   /** Modules that were switched off here: definitions that join later are switched off too. */
   readonly disabledModules: Set<ModuleName>;
   health(): EngineHealth;
-  memory(): MemoryStats;
   uptimeMs(): number;
 }
 

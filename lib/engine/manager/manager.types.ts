@@ -1,7 +1,7 @@
 import type { JobStatus } from '../../kernel/job/states.js';
 import type { JobCounts, QueueRecord, VerifyProblem } from '../../kernel/ports/job-admin.js';
+import type { JobSearch } from '../../modules/queue/index.js';
 import type { EngineHealth } from '../health.js';
-import type { MemoryStats } from '../memory-tracker.js';
 import type { ModuleName } from '../modules.js';
 import type { DefinitionStatus } from '../registry.js';
 
@@ -11,21 +11,12 @@ export interface JobLocation {
   readonly queue?: string;
 }
 
-/** What jobs `queryJobs` answers; everything given must hold. @publicApi */
-export interface JobQuery {
+/** What jobs `queryJobs` answers; everything given must hold. Instants are ms since 1970, or a `Date`. @publicApi */
+export interface JobQuery extends JobSearch {
   /** Only of this queue. */
   readonly queue?: string;
   /** Only in this state, or in one of these. */
   readonly status?: JobStatus | readonly JobStatus[];
-  readonly name?: string;
-  readonly tag?: string;
-  readonly correlationId?: string;
-  /** Only children of this job. */
-  readonly parentId?: string;
-  /** Added at or after this instant (ms since the epoch). */
-  readonly createdFrom?: number;
-  /** Added before this instant (ms since the epoch). */
-  readonly createdTo?: number;
   /** Jobs per page, 1 to 1 000. @default 100 */
   readonly limit?: number;
 }
@@ -80,6 +71,14 @@ export interface ModuleInfo {
 
 /** What `disableInstance` and `enableInstance` take. @publicApi */
 export type InstanceType = ModuleName;
+
+/** Memory of this process, in bytes. @publicApi */
+export interface MemoryStats {
+  readonly rss: number;
+  readonly heapUsed: number;
+  readonly heapTotal: number;
+  readonly external: number;
+}
 
 /** The system as this process sees it. @publicApi */
 export interface SystemStats extends EngineHealth {

@@ -4,7 +4,7 @@ import { JOB_STATUSES, type JobStatus } from '../../kernel/job/states.js';
 import type { JobCounts, JobFilter } from '../../kernel/ports/job-admin.js';
 import type { StoredJob } from '../../kernel/job/stored-job.js';
 import { integer, name, parseOptions, strict } from '../../kernel/validation.js';
-import type { JobHandle, JobPage } from '../../modules/queue/index.js';
+import type { JobPage } from '../../modules/queue/index.js';
 import { encodeCursor, type WalkCursor } from './cursor.js';
 import type { ManagerHost } from './manager-host.js';
 import type { JobQuery } from './manager.types.js';
@@ -16,7 +16,9 @@ const status = z.enum(JOB_STATUSES as [JobStatus, ...JobStatus[]], {
   error: `expected one of ${JOB_STATUSES.join(', ')}`,
 });
 
-const instant = z.number('expected an instant in ms since the epoch');
+const instant = z
+  .union([z.number(), z.date()], 'expected ms since 1970, or a Date')
+  .transform((value) => (typeof value === 'number' ? value : value.getTime()));
 
 const querySchema = strict({
   queue: name.optional(),
@@ -39,8 +41,9 @@ export async function queryJobs(host: ManagerHost, query: JobQuery, cursor?: str
   const start = await beginWalk(host, where, { queue: checked.queue, limit: checked.limit, cursor });
   const walk = new QueryWalk(host, start, checked);
   const end = await walk.run();
+  const handles = new Map([...new Set(walk.found.map(({ queue }) => queue))].map((queue) => [queue, host.handles(queue)]));
   return {
-    jobs: walk.found.map((job) => host.handle(job) as JobHandle),
+    jobs: walk.found.flatMap((job) => handles.get(job.queue)?.(job) ?? []),
     ...(end === undefined ? {} : { cursor: encodeCursor(end) }),
   };
 }

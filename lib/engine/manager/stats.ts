@@ -24,10 +24,11 @@ export async function systemStats(host: ManagerHost): Promise<SystemStats> {
     await Promise.all(names.slice(at, at + READS_AT_ONCE).map(add));
   }
   const { owner, project, environment, mode } = host;
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   return {
     ...host.health(),
-    ...{ owner, project, environment, mode, uptimeMs: host.uptimeMs(), memory: host.memory() },
-    ...{ queues, jobs, partial },
+    ...{ owner, project, environment, mode, uptimeMs: host.uptimeMs() },
+    ...{ memory: { rss, heapUsed, heapTotal, external }, queues, jobs, partial },
   };
 }
 

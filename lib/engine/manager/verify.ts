@@ -7,7 +7,7 @@ import { beginWalk } from './queue-walk.js';
 
 const WHERE = 'OqronManager.verify';
 
-/** What a walk of `verify` may be asked. */
+/** What `verify` looks at. @publicApi */
 export interface VerifyOptions {
   readonly queue?: string;
   /** Jobs per page, 1 to 1 000. @default 1_000 */

@@ -5,7 +5,7 @@ export {
   ModuleNotAvailableError,
   PayloadTooLargeError,
 } from './input-errors.js';
-export { JobTimeoutError, NonRetryableError, ReleaseError, RetryLaterError } from './job-errors.js';
+export { JobEndedError, JobTimeoutError, NonRetryableError, ReleaseError, RetryLaterError } from './job-errors.js';
 export { JobAbortedError, type AbortKind } from './abort-reason.js';
 export {
   BatchRejectedError,

@@ -1,3 +1,4 @@
+import type { SchemaIssue } from '../standard-schema.js';
 import { OqronError } from './oqron-error.js';
 
 /**
@@ -20,12 +21,20 @@ export class InvalidOptionsError extends OqronError {
 }
 
 /**
- * A payload, result or schema output that the codec cannot carry. Nothing was written.
+ * A payload or result that the codec cannot carry, or a payload that its queue's `schema` refuses. Nothing was written.
  * @publicApi
  */
 export class InvalidPayloadError extends OqronError {
-  constructor(where: string, problem: string, options?: { cause?: unknown }) {
+  /** What the schema found, each with its path; empty when the codec refused it. */
+  readonly issues: readonly SchemaIssue[];
+
+  constructor(
+    where: string,
+    problem: string,
+    { issues = [], ...options }: { cause?: unknown; issues?: readonly SchemaIssue[] } = {},
+  ) {
     super('INVALID_PAYLOAD', `${where}: ${problem}`, options);
+    this.issues = issues;
   }
 }
 

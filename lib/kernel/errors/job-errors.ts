@@ -57,3 +57,13 @@ export class JobTimeoutError extends OqronError {
     super('JOB_TIMEOUT', `${where}: the handler did not finish within its timeout of ${timeoutMs} ms`);
   }
 }
+
+/**
+ * `ctx.spawnChild` after the attempt was over: its handler had returned without awaiting it. Nothing was added.
+ * @publicApi
+ */
+export class JobEndedError extends OqronError {
+  constructor(where: string) {
+    super('JOB_ENDED', `${where}: the attempt is over. Await every child before the handler returns.`);
+  }
+}

@@ -1,4 +1,5 @@
 import type { BackoffOptions } from './backoff.js';
+import type { KeepOption } from './retention.js';
 import type { JobStatus } from './states.js';
 
 /** How attempts of a job run, as far as somebody said so. Unset values stay unset. */
@@ -10,11 +11,24 @@ export interface AttemptOptions {
 }
 
 /**
+ * What the job itself asked for. Only `attempts`, `backoff` and `timeoutMs` count at run time; the rest was turned into
+ * what the store keeps when the job was added, and is here for whoever looks at the job.
+ */
+export interface OwnOptions extends AttemptOptions {
+  readonly priority?: number;
+  readonly delayMs?: number;
+  readonly removeOnComplete?: KeepOption;
+  readonly removeOnFail?: KeepOption;
+  readonly parentFailurePolicy?: string;
+  readonly deduplication?: { readonly key: string; readonly mode: string; readonly ttlMs?: number };
+}
+
+/**
  * What travels with a job and no store looks into: plain JSON data, written once.
  */
 export interface JobMeta {
   /** What the job itself asks for. */
-  readonly job?: AttemptOptions;
+  readonly job?: OwnOptions;
   /** What its producer's definition asks for; a consumer's definition comes before it. */
   readonly producer?: AttemptOptions;
   readonly correlationId?: string;

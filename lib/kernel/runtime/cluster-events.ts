@@ -136,7 +136,8 @@ export class ClusterChannel {
 
   receive(message: SignalMessage): void {
     if (message.kind === 'interest') this.#remember(message);
-    else if (message.kind === 'event' && message.from !== this.host.owner) this.#deliver(message.event, message.payload);
+    else if (message.kind === 'event' && message.from !== this.host.owner)
+      this.#deliver(message.event, message.payload);
   }
 
   #add(event: ClusterEventName, listener: AnyListener, once: boolean): () => void {
@@ -216,7 +217,7 @@ export class ClusterChannel {
   }
 
   #remember({ process, events, ttlMs }: Extract<SignalMessage, { kind: 'interest' }>): void {
-    if (process === this.host.owner || !Array.isArray(events)) return;
+    if (process === this.host.owner || !Array.isArray(events) || !(ttlMs > 0)) return;
     const now = this.host.clock.monotonic();
     for (const [name, { until }] of this.#peers) if (until <= now) this.#peers.delete(name);
     if (this.#peers.size >= MAX_PEERS && !this.#peers.has(process)) return;

@@ -112,6 +112,13 @@ export class Enqueuer {
 
 function bytesOf(group: readonly NewJob[]): number {
   let bytes = 0;
-  for (const job of group) bytes += job.data?.length ?? 0;
+  for (const job of group) bytes += sizeOf(job);
+  return bytes;
+}
+
+/** What a job adds to the size of a call: its payload, and its links, of which there may be a thousand. */
+export function sizeOf({ data, parents }: NewJob): number {
+  let bytes = data?.length ?? 0;
+  if (parents) for (const { queue, id } of parents.refs) bytes += queue.length + id.length;
   return bytes;
 }

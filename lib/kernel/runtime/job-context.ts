@@ -1,10 +1,14 @@
-import type { JobAbortedError } from '../errors/index.js';
+import { JobEndedError, TransactionsNotSupportedError, type JobAbortedError } from '../errors/index.js';
+import type { JobOptions } from '../job/job-options.js';
+import type { JobTarget } from '../job/job-target.js';
 import { MAX_TEXT_CHARS } from '../job/limits.js';
 import { textOf } from '../job/stored-error.js';
 import type { LogLevel, Progress } from '../job/stored-job.js';
 import { safeText } from '../job/text.js';
 import type { Clock } from '../ports/clock.js';
+import type { AddChild, ChildJob } from './child-jobs.js';
 import type { JobRun } from './job-run.js';
+import type { ParentResult } from './parent-results.js';
 
 /** Bytes of JSON that a log line's `meta` or a progress object may have; more is replaced by a remark. */
 const MAX_DETAIL_CHARS = 8 * 1024;
@@ -18,14 +22,23 @@ export interface JobLog {
   error(message: string, meta?: unknown): void;
 }
 
+/** A client in a transaction, such as one of `pg`. @publicApi */
+export interface TransactionClient {
+  query(text: string, values?: unknown[]): Promise<unknown>;
+}
+
 /** What a context needs from the engine. */
 export interface ContextHost {
   readonly clock: Clock;
   readonly project: string;
   readonly environment: string;
-  /** Progress or logs of this run wait to be written. */
+  /** Name of the store. */
+  readonly backend: string;
+  /** Progress, logs or children of this run wait to be written. */
   noted(run: JobRun): void;
   progressed(run: JobRun, progress: Progress): void;
+  readonly addChild: AddChild;
+  parents(run: JobRun): Promise<ParentResult[]>;
 }
 
 /**
@@ -49,14 +62,17 @@ export class JobContext<T = unknown> {
   constructor(
     run: JobRun,
     host: ContextHost,
-    /** The job's payload. */
-    readonly data: T,
     /** Total runs that this job may have. */
     readonly maxAttempts: number,
     readonly timeoutMs: number | undefined,
   ) {
     this.#run = run;
     this.#host = host;
+  }
+
+  /** The job's payload; where its queue has a `schema`, what that made of it. */
+  get data(): T {
+    return this.#run.data as T;
   }
 
   get id(): string {
@@ -168,6 +184,64 @@ export class JobContext<T = unknown> {
    */
   discard(reason?: string): void {
     this.#run.discarded = { reason: reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS) };
+  }
+
+  /**
+   * Adds a job at once, as a child of this one: it names this job as its parent, carries its `correlationId` unless
+   * `options` say another, and stands in this job's `childrenIds`. It does not wait for this job, nor this job for it.
+   * Await it before the handler returns. A handler that runs again adds its children again: give them a `jobId`.
+   *
+   * @throws InvalidOptionsError, InvalidPayloadError, PayloadTooLargeError before anything is sent
+   * @throws JobAbortedError when this process has lost the job, or the attempt has timed out or was cancelled
+   * @throws JobEndedError when the attempt is over
+   * @throws StoreFullError, UnknownOutcomeError
+   * @example
+   * for (const page of pages) await ctx.spawnChild(Thumbnail, { page }, { jobId: `${ctx.id}:${page}` });
+   */
+  spawnChild<P, Q, N extends keyof P & string>(
+    target: JobTarget<P, Q>,
+    data: NoInfer<P[N]>,
+    options: JobOptions & { name: N },
+  ): Promise<ChildJob<P[N], Q>>;
+  spawnChild<P = unknown, Q = unknown>(
+    target: string | JobTarget<P, Q>,
+    data: NoInfer<P>,
+    options?: JobOptions,
+  ): Promise<ChildJob<P, Q>>;
+  async spawnChild(target: string | JobTarget, data: unknown, options?: JobOptions): Promise<ChildJob> {
+    const run = this.#run;
+    if (run.closed) throw run.abortReason ?? new JobEndedError(`ctx.spawnChild (${run.where})`);
+    const { id, meta } = run.job;
+    const { correlationId } = meta;
+    const child = await this.#host.addChild(target, data, options, {
+      parentId: id,
+      ...(correlationId === undefined ? {} : { correlationId }),
+    });
+    if (!run.closed) {
+      run.addChild({ queue: child.queueName, id: child.id });
+      this.#host.noted(run);
+    }
+    return child;
+  }
+
+  /**
+   * What became of the jobs that this one depends on, in the order of its `dependsOn`; empty without any. A parent that
+   * was run again is answered by its last run. Results of other queues are read as JSON.
+   *
+   * @throws InvalidPayloadError when a result cannot be decoded
+   */
+  parents<Q = unknown>(): Promise<ParentResult<Q>[]> {
+    return this.#host.parents(this.#run) as Promise<ParentResult<Q>[]>;
+  }
+
+  /**
+   * Commits what `work` writes and the job's completion, with the value that `work` answers, in one transaction of
+   * your own database. It needs the PostgreSQL store, which this release does not have.
+   *
+   * @throws TransactionsNotSupportedError on every other store
+   */
+  async tx<Q>(_work: (client: TransactionClient) => Promise<Q>, _options?: { readonly using?: unknown }): Promise<Q> {
+    throw new TransactionsNotSupportedError(`ctx.tx (${this.#run.where})`, this.#host.backend);
   }
 
   #makeLog(): JobLog {

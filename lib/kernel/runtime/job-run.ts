@@ -1,9 +1,16 @@
 import { JobAbortedError, type AbortKind } from '../errors/index.js';
-import type { LogEntry, Progress } from '../job/stored-job.js';
-import type { ClaimedJob } from '../ports/job-store.js';
+import type { MemoryFigures } from '../events.js';
+import type { JobRef, LogEntry, Progress } from '../job/stored-job.js';
+import type { ClaimedJob, JobNote } from '../ports/job-store.js';
+import type { ClaimGroup } from './claim-group.js';
 
 /** Log lines that wait to be written; the oldest go first. The store keeps no more of them anyway. */
 const MAX_PENDING_LOGS = 200;
+/** Children that wait to be written; the store keeps the first 1 000. */
+const MAX_PENDING_CHILDREN = 1_000;
+
+/** What a run says besides its outcome. */
+type Note = Omit<JobNote, 'queue' | 'id' | 'fence'>;
 
 /** What a run needs to know of its consumer to keep its lease. */
 export interface LeaseSpec {
@@ -22,13 +29,21 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
   closed = false;
   /** The handler came back, one way or the other. */
   returned = false;
-  /** The decoded payload. */
+  /** User code of this attempt was called: its `beforeRun` or its handler. */
+  began = false;
+  /** The decoded payload; for the handler what its schema made of it. */
   data: unknown;
   /** The handler called `discard`. */
   discarded: { reason: string | undefined } | undefined;
   progress: Progress | undefined;
   pendingProgress: Progress | undefined;
   pendingLogs: LogEntry[] | undefined;
+  pendingChildren: JobRef[] | undefined;
+  /** The jobs of the same claim, where something may deny them all. */
+  group: ClaimGroup | undefined;
+  /** The heap as the handler was called (bytes), and what had become of it; only where that is wanted. */
+  heapBefore: number | undefined;
+  memory: MemoryFigures | undefined;
 
   #abort: JobAbortedError | undefined;
   #controller: AbortController | undefined;
@@ -40,8 +55,8 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
     public renewedAt: number,
     /** Monotonic time after which this process must not count on the lease. */
     public deadline: number,
-    /** Monotonic time at which the handler was called. */
-    readonly startedAt: number,
+    /** Monotonic time at which the handler was called; before that, at which its gates were asked. */
+    public startedAt: number,
     /** Store time of the claim (ms). */
     readonly claimedAt: number,
   ) {
@@ -86,12 +101,28 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
     if (this.pendingLogs.length > MAX_PENDING_LOGS) this.pendingLogs.shift();
   }
 
+  addChild(child: JobRef): void {
+    this.pendingChildren ??= [];
+    if (this.pendingChildren.length < MAX_PENDING_CHILDREN) this.pendingChildren.push(child);
+  }
+
   /** What is not stored yet, if anything; from now on it is the caller's to deliver. */
-  takeNote(): { progress?: Progress; logs?: LogEntry[] } | undefined {
-    const { pendingProgress: progress, pendingLogs: logs } = this;
-    if (!progress && !logs) return undefined;
+  takeNote(): Note | undefined {
+    const { pendingProgress: progress, pendingLogs: logs, pendingChildren: children } = this;
+    if (!progress && !logs && !children) return undefined;
     this.pendingProgress = undefined;
     this.pendingLogs = undefined;
-    return { ...(progress ? { progress } : {}), ...(logs ? { logs } : {}) };
+    this.pendingChildren = undefined;
+    return { ...(progress ? { progress } : {}), ...(logs ? { logs } : {}), ...(children ? { children } : {}) };
+  }
+
+  /** A note that could not be delivered; what was said meanwhile is newer. */
+  putBack({ progress, logs, children }: Note): void {
+    this.pendingProgress ??= progress;
+    const { pendingLogs: newerLogs = [], pendingChildren: newerChildren = [] } = this;
+    this.pendingLogs = undefined;
+    for (const entry of [...(logs ?? []), ...newerLogs]) this.addLog(entry);
+    this.pendingChildren = undefined;
+    for (const child of [...(children ?? []), ...newerChildren]) this.addChild(child);
   }
 }

@@ -1,189 +1,118 @@
-import { InvalidPayloadError, JobTimeoutError, OqronError } from '../errors/index.js';
-import type { Timer } from '../ports/clock.js';
+import { OqronError } from '../errors/index.js';
 import type { Outcome, ReleaseReason } from '../ports/job-store.js';
-import { endingOfError, endingOfValue, failureOf, planFor, releaseOf, type AttemptPlan } from './attempt.js';
+import { failureOf, planFor, releaseOf, type AttemptPlan } from './attempt.js';
+import { Attempts, callHandler } from './attempts.js';
 import type { ConsumerRun, ConsumerSpec, Handler } from './consumer.js';
-import { JobContext, type ContextHost } from './job-context.js';
+import { Gates } from './gates.js';
+import type { JobContext } from './job-context.js';
+import type { Runner, RunnerHost } from './runner.js';
 import type { Runtime } from './runtime.js';
+import { Stragglers } from './stragglers.js';
 
 /** A job whose name nobody here knows comes back after this long (ms): another process may know it. */
 const UNKNOWN_NAME_DELAY_MS = 5_000;
 /** After this long (ms) without anyone who knows the name, the job fails. */
 const UNKNOWN_NAME_PATIENCE_MS = 600_000;
 
-/** Where endings go. */
-export interface RunnerHost {
-  /** The attempt has an outcome to record. Called at most once per run. */
-  ended(run: ConsumerRun, outcome: Outcome, value: unknown, thrown: unknown): void;
-  leaseLost(run: ConsumerRun, why: 'lost' | 'cancelled', detail?: string): void;
-  /** The handler returned, or its grace is over: its slot may be used again. */
-  slotFreed(): void;
-}
-
 /**
- * Runs attempts. Whatever a handler does (throws anything, never returns, returns after its timeout), exactly one
- * ending is reported, or none when the lease is gone.
+ * Runs each job in a call of its own. Whatever a handler does (throws anything, never returns, returns after its
+ * timeout), exactly one ending is reported, or none when the lease is gone.
  */
-export class JobRunner {
-  /** Handlers that were told to stop and still run, with the timer that ends their grace. */
-  readonly #late = new Map<ConsumerRun, Timer | undefined>();
-  readonly #timeouts = new Map<ConsumerRun, Timer>();
-  readonly #context: ContextHost;
-  #zombies = 0;
+export class JobRunner implements Runner {
+  readonly #attempts: Attempts;
+  readonly #gates: Gates | undefined;
+  readonly #stragglers: Stragglers<ConsumerRun>;
 
   constructor(
     private readonly spec: ConsumerSpec,
     private readonly rt: Runtime,
     private readonly host: RunnerHost,
   ) {
-    this.#context = {
+    this.#attempts = new Attempts(spec, rt, host, (run) => this.awaitReturn(run));
+    this.#gates = spec.gates && new Gates(spec.gates, rt);
+    this.#stragglers = new Stragglers<ConsumerRun>({
       clock: rt.clock,
-      project: rt.project,
-      environment: rt.environment,
-      noted: (run) => rt.notes.noted(run),
-      progressed: (run, progress) => {
-        if (!rt.events.has('job:progress')) return;
-        const { id, name, attempt } = run.job;
-        rt.events.emit('job:progress', { queue: spec.queue, id, name, attempt, progress });
-      },
-    };
+      graceMs: spec.abortGraceMs,
+      slotFreed: () => host.slotFreed(),
+      overdue: (run) =>
+        rt.logger.error(`${run.where}: the handler ignores its abort signal and still runs`, {
+          reason: run.abortKind,
+          graceMs: spec.abortGraceMs,
+        }),
+    });
   }
 
   get zombies(): number {
-    return this.#zombies;
+    return this.#stragglers.zombies;
   }
 
   start(run: ConsumerRun): void {
-    const { job } = run;
-    const handler = this.spec.handlerFor(job.name);
+    const handler = this.spec.handlerFor(run.job.name);
     if (!handler) return this.#refuse(run, this.#unknownName(run));
-    try {
-      run.data = job.data === undefined ? undefined : this.spec.codec.decode(job.data);
-    } catch (error) {
-      const problem = new InvalidPayloadError(run.where, 'the stored payload cannot be decoded', { cause: error });
-      return this.#refuse(run, failureOf(run, problem));
-    }
+    if (!this.#attempts.decode(run)) return this.host.slotFreed();
     const plan = planFor(run);
-    if (plan.timeoutMs !== undefined) {
-      this.#timeouts.set(
-        run,
-        this.rt.clock.timer(plan.timeoutMs, () => this.#timedOut(run, plan)),
-      );
-    }
-    if (this.rt.events.has('job:start')) {
-      this.rt.events.emit('job:start', { queue: this.spec.queue, id: job.id, name: job.name, attempt: job.attempt });
-    }
-    this.#call(run, plan, handler);
+    const ctx = this.#attempts.context(run, plan);
+    if (this.#gates) this.#enter(this.#gates, run, plan, ctx, handler);
+    else this.#call(run, plan, ctx, handler);
   }
 
-  /** Hands back a job that was claimed and must not begin. */
+  flush(): void {
+    // Every job has begun already.
+  }
+
   giveBack(run: ConsumerRun, reason: ReleaseReason): void {
     this.#refuse(run, releaseOf(run, 0, reason));
   }
 
-  /** Ends a run because the process ends. */
   release(run: ConsumerRun): void {
     if (run.closed) return;
-    this.#close(run);
-    this.host.ended(run, releaseOf(run, 0, 'shutdown'), undefined, undefined);
+    this.#attempts.release(run);
     this.awaitReturn(run);
   }
 
-  /** The run is over, its handler perhaps not: it keeps its slot until it returns or its grace ends. */
   awaitReturn(run: ConsumerRun): void {
-    this.#timeouts.get(run)?.cancel();
-    this.#timeouts.delete(run);
-    if (run.returned) {
-      this.host.slotFreed();
-      return;
-    }
-    const timer = this.rt.clock.timer(this.spec.abortGraceMs, () => {
-      this.#late.set(run, undefined);
-      this.#zombies += 1;
-      this.rt.logger.error(`${run.where}: the handler ignores its abort signal and still runs`, {
-        reason: run.abortKind,
-        graceMs: this.spec.abortGraceMs,
-      });
-      this.host.slotFreed();
-    });
-    timer.unref();
-    this.#late.set(run, timer);
+    this.#attempts.disarm(run);
+    if (run.returned) this.host.slotFreed();
+    else this.#stragglers.await(run);
   }
 
-  #call(run: ConsumerRun, plan: AttemptPlan, handler: Handler): void {
-    const ctx = new JobContext(run, this.#context, run.data, plan.maxAttempts, plan.timeoutMs);
+  #enter(gates: Gates, run: ConsumerRun, plan: AttemptPlan, ctx: JobContext, handler: Handler): void {
     const { clock } = this.rt;
-    let answer: unknown;
-    try {
-      answer = clock.watch ? clock.watch(async () => handler(ctx)) : handler(ctx);
-      // A thenable of another kind is awaited too; a hostile `then` throws here and counts as the handler's throw.
-      if (!(answer instanceof Promise) && isThenable(answer)) answer = Promise.resolve(answer);
-    } catch (error) {
-      this.#returned(run, plan, false, error);
-      return;
-    }
-    if (answer instanceof Promise) {
-      answer.then(
-        (value: unknown) => this.#returned(run, plan, true, value),
-        (error: unknown) => this.#returned(run, plan, false, error),
-      );
-    } else {
-      this.#returned(run, plan, true, answer);
-    }
+    callHandler(
+      clock,
+      () => gates.pass(run, plan, ctx),
+      (ok, answer) => {
+        // It was told to stop while it waited at a gate.
+        if (run.closed) {
+          run.returned = true;
+          this.#stragglers.back(run);
+          return;
+        }
+        const refusal = ok ? (answer as Awaited<ReturnType<Gates['pass']>>) : { outcome: failureOf(run, answer) };
+        if (refusal) return this.#refuse(run, refusal.outcome, refusal.thrown);
+        if (!this.host.mayBegin()) return this.giveBack(run, 'shutdown');
+        run.startedAt = clock.monotonic();
+        this.#call(run, plan, ctx, handler);
+      },
+    );
   }
 
-  /** The handler came back with a value (`ok`) or by throwing. */
-  #returned(run: ConsumerRun, plan: AttemptPlan, ok: boolean, answer: unknown): void {
-    run.returned = true;
-    if (this.#late.has(run)) {
-      const timer = this.#late.get(run);
-      this.#late.delete(run);
-      if (timer) {
-        timer.cancel();
-        this.host.slotFreed();
-      } else {
-        this.#zombies -= 1;
-      }
-      return;
-    }
-    if (run.closed) return;
-    // A handler that blocked the loop comes back before the timers that should have renewed its lease.
-    if (this.rt.clock.monotonic() >= run.deadline) {
-      this.rt.keeper.remove(run);
-      this.host.leaseLost(run, 'lost', 'its process was blocked or cut off');
-      return;
-    }
-    const outcome = ok ? endingOfValue(run, answer) : endingOfError(run, plan, answer, this.rt);
-    this.#close(run);
-    this.host.ended(run, outcome, ok ? answer : undefined, ok ? undefined : answer);
+  #call(run: ConsumerRun, plan: AttemptPlan, ctx: JobContext, handler: Handler): void {
+    this.#attempts.begin(run, plan);
+    callHandler(
+      this.rt.clock,
+      () => handler(ctx),
+      (ok, answer) => {
+        run.returned = true;
+        if (this.#stragglers.back(run) || run.closed) return;
+        if (this.#attempts.returned(run, plan, ok, answer)) this.host.slotFreed();
+      },
+    );
+  }
+
+  #refuse(run: ConsumerRun, outcome: Outcome, thrown?: unknown): void {
+    this.#attempts.refuse(run, outcome, thrown);
     this.host.slotFreed();
-  }
-
-  #timedOut(run: ConsumerRun, plan: AttemptPlan): void {
-    if (run.closed || run.returned) return;
-    const error = new JobTimeoutError(plan.timeoutMs as number, run.where);
-    // The ending first: an abort for a timeout must not be taken for one of a shutdown that came before it.
-    const outcome = endingOfError(run, plan, error, this.rt);
-    run.abort('timeout', `${plan.timeoutMs} ms`);
-    this.#close(run);
-    this.host.ended(run, outcome, undefined, error);
-    this.awaitReturn(run);
-  }
-
-  /** Ends a run whose handler is not called at all. */
-  #refuse(run: ConsumerRun, outcome: Outcome): void {
-    run.returned = true;
-    this.#close(run);
-    this.host.ended(run, outcome, undefined, undefined);
-    this.host.slotFreed();
-  }
-
-  #close(run: ConsumerRun): void {
-    run.closed = true;
-    const timer = this.#timeouts.get(run);
-    if (!timer) return;
-    timer.cancel();
-    this.#timeouts.delete(run);
   }
 
   #unknownName(run: ConsumerRun): Outcome {
@@ -196,8 +125,4 @@ export class JobRunner {
       ? releaseOf(run, UNKNOWN_NAME_DELAY_MS, 'unknown-name')
       : failureOf(run, new OqronError('UNKNOWN_JOB_NAME', message));
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return value !== null && typeof value === 'object' && 'then' in value && typeof value.then === 'function';
 }

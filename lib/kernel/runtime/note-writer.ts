@@ -60,10 +60,7 @@ export class NoteWriter {
 
   #giveBack(run: JobRun, note: JobNote | undefined): void {
     if (run.closed || !note) return;
-    run.pendingProgress ??= note.progress;
-    const newer = run.pendingLogs ?? [];
-    run.pendingLogs = undefined;
-    for (const entry of [...(note.logs ?? []), ...newer]) run.addLog(entry);
+    run.putBack(note);
     this.#dirty.add(run);
   }
 }

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../ports/clock.js';
 import type { JobStore } from '../ports/job-store.js';
 import type { Logger } from '../ports/logger.js';
 import type { Signals } from '../ports/signals.js';
+import type { AddChild } from './child-jobs.js';
 import type { CallLane } from './call-lane.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { NoteWriter } from './note-writer.js';
@@ -23,6 +24,9 @@ export interface Runtime {
   readonly keeper: LeaseKeeper;
   readonly notes: NoteWriter;
   readonly solo: SoloGate;
+  /** Events tell how much memory the process used. */
+  readonly trackMemory: boolean;
+  readonly addChild: AddChild;
   /** The lane for calls to this queue. */
   lane(queue: string): CallLane;
   /** A loop has taken its last slot: from now on somebody has to sweep its queue. */

@@ -87,9 +87,13 @@ export class Sweeper {
 
   async #sweep(queues: readonly string[] | undefined): Promise<void> {
     for (let page = 0; page < MAX_PAGES; page += 1) {
-      const { swept, more } = await this.rt.store.sweep({ ...(queues ? { queues } : {}), limit: MAX_BATCH_ITEMS });
+      const { swept, cascaded, more } = await this.rt.store.sweep({
+        ...(queues ? { queues } : {}),
+        limit: MAX_BATCH_ITEMS,
+      });
       const specs = new Map([...this.loops()].map((loop) => [loop.queue, loop.spec]));
       for (const job of swept) this.#reporter.swept(job, specs.get(job.queue));
+      this.#reporter.cascaded(cascaded);
       if (!more) return;
     }
   }

@@ -1,12 +1,16 @@
 import { UnknownOutcomeError } from '../errors/index.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
+import { SlidingWindow } from '../job/sliding-window.js';
 import type { Timer } from '../ports/clock.js';
 import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
+import { BatchRunner } from './batch-runner.js';
+import { ClaimGroup } from './claim-group.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import { JobRun } from './job-run.js';
-import { JobRunner, type RunnerHost } from './job-runner.js';
+import { JobRunner } from './job-runner.js';
 import { localDeadline } from './lease-keeper.js';
 import { Reporter } from './reporter.js';
+import type { Runner, RunnerHost } from './runner.js';
 import type { Runtime } from './runtime.js';
 import type { Claimer } from './solo-gate.js';
 
@@ -30,8 +34,9 @@ export class WorkerLoop implements Claimer, RunnerHost {
   readonly queue: string;
   /** Slots taken: running handlers, also those that were told to stop and have not returned yet. */
   #running = 0;
-  /** Slots that claims under way may fill. */
+  /** Slots that claims under way may fill, and the jobs that they ask for. */
   #claiming = 0;
+  #asked = 0;
   #calls = 0;
   #ended: Ended[] = [];
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new';
@@ -42,7 +47,9 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #timer: Timer | undefined;
   #lastClaimAt = -Infinity;
   #suspectsLeft = 0;
-  readonly #runner: JobRunner;
+  readonly #runner: Runner;
+  /** What this process has taken within its throttle's span. */
+  readonly #taken: SlidingWindow | undefined;
   readonly #reporter: Reporter;
   readonly #runs = new Set<ConsumerRun>();
   readonly #idleWaiters: (() => void)[] = [];
@@ -52,7 +59,9 @@ export class WorkerLoop implements Claimer, RunnerHost {
     private readonly rt: Runtime,
   ) {
     this.queue = spec.queue;
-    this.#runner = new JobRunner(spec, rt, this);
+    const { processBatch, throttle } = spec;
+    this.#runner = processBatch ? new BatchRunner(spec, processBatch, rt, this) : new JobRunner(spec, rt, this);
+    this.#taken = throttle && new SlidingWindow(throttle.durationMs);
     this.#reporter = new Reporter(rt);
   }
 
@@ -86,7 +95,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   wake(): boolean {
     this.#hungry = true;
     this.kick();
-    return this.#state === 'open' && !this.full;
+    return this.#state === 'open' && !this.full && !this.#resting && this.#allowance() > 0;
   }
 
   kick(): void {
@@ -154,37 +163,66 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#tellIdle();
   }
 
+  /** A handler may be called: the loop does not end. */
+  mayBegin(): boolean {
+    return this.#state === 'open';
+  }
+
+  get #resting(): boolean {
+    return this.rt.clock.monotonic() < this.#restUntil;
+  }
+
+  /** Jobs that the throttle lets this process take now. */
+  #allowance(): number {
+    const { throttle } = this.spec;
+    if (!throttle || !this.#taken) return Infinity;
+    return this.#taken.allowance(throttle.max, this.rt.clock.monotonic()) - this.#asked;
+  }
+
   #step(): void {
     if (this.#calls >= MAX_CALLS) return;
     const ended = this.#ended.splice(0, MAX_BATCH_ITEMS);
     const turn = this.#state === 'open' ? this.rt.solo.turn(this) : 'wait';
-    const free = this.spec.concurrency - this.#running - this.#claiming;
-    const rested = this.rt.clock.monotonic() >= this.#restUntil;
     // A settle carries a claim for free; without one, an idle queue is asked only when there is reason to.
-    const mayClaim = turn !== 'wait' && rested && (this.#hungry || ended.length > 0 || turn === 'alone');
-    const want = mayClaim ? (turn === 'alone' ? Math.min(1, free) : Math.min(free, MAX_BATCH_ITEMS)) : 0;
+    const mayClaim = turn !== 'wait' && !this.#resting && (this.#hungry || ended.length > 0 || turn === 'alone');
+    const want = mayClaim ? this.#wanted(turn === 'alone') : 0;
     if (ended.length === 0 && want <= 0) return;
     void this.#exchange(ended, Math.max(0, want), turn === 'alone');
     if (this.#ended.length > 0) this.kick();
   }
 
+  /** Jobs that may be claimed now. */
+  #wanted(alone: boolean): number {
+    const { concurrency, batchSize, throttle } = this.spec;
+    const slots = concurrency - this.#running - this.#claiming;
+    if (slots <= 0) return 0;
+    const want = alone ? 1 : Math.min(slots * batchSize, MAX_BATCH_ITEMS);
+    if (!throttle) return want;
+    const allowed = this.#allowance();
+    if (allowed <= 0) this.#sleep(this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0);
+    return Math.min(want, allowed);
+  }
+
   /** One round trip: endings out, jobs in. Never rejects. */
   async #exchange(ended: Ended[], want: number, alone: boolean): Promise<void> {
     const { rt, spec } = this;
+    const slots = this.#slotsOf(want);
     const sentAt = rt.clock.monotonic();
     if (want > 0) {
       this.#hungry = false;
       this.#lastClaimAt = sentAt;
     }
     this.#calls += 1;
-    this.#claiming += want;
-    rt.solo.enter(want);
+    this.#claiming += slots;
+    this.#asked += want;
+    rt.solo.enter(slots);
     const request: Omit<ClaimRequest, 'call' | 'queue'> = {
       count: want,
       leaseMs: spec.leaseMs,
       owner: rt.owner,
       policy: spec.policy,
       ...(alone ? { alone } : {}),
+      ...(spec.limits ? { limits: spec.limits } : {}),
     };
     let claim: ClaimReply | undefined;
     let failed = false;
@@ -201,11 +239,14 @@ export class WorkerLoop implements Claimer, RunnerHost {
       rt.events.report(`WorkerLoop (queue "${spec.queue}")`, error, { endings: ended.length, claim: want });
     }
     this.#calls -= 1;
-    this.#claiming -= want;
+    this.#claiming -= slots;
+    this.#asked -= want;
     const jobs = claim?.jobs.length ?? 0;
-    this.#running += jobs;
-    rt.solo.enter(jobs);
-    rt.solo.leave(want);
+    const filled = this.#slotsOf(jobs);
+    this.#running += filled;
+    this.#taken?.add(jobs, rt.clock.monotonic());
+    rt.solo.enter(filled);
+    rt.solo.leave(slots);
     if (claim) this.#take(claim, want, alone, sentAt);
     else if (failed) {
       // The turn to run alone goes back, or it would call for the next claim at once, again and again.
@@ -235,21 +276,25 @@ export class WorkerLoop implements Claimer, RunnerHost {
       for (const { run } of ended) rt.keeper.remove(run);
     }
     ended.forEach((end, i) => this.#reporter.settled(end, reply.verdicts[i] ?? 'lost', reply.now));
+    this.#reporter.cascaded(reply.cascaded);
     return reply.claim;
   }
 
   #take(reply: ClaimReply, want: number, alone: boolean, sentAt: number): void {
     for (const swept of reply.swept) this.#reporter.swept(swept, this.spec);
+    this.#reporter.cascaded(reply.cascaded);
     this.#suspectsLeft = reply.suspects;
     if (this.#state === 'closed') {
       // The engine is done and settles nothing more: these leases expire.
-      for (const _ of reply.jobs) this.slotFreed();
+      for (let slots = this.#slotsOf(reply.jobs.length); slots > 0; slots -= 1) this.slotFreed();
       return;
     }
+    const group = this.#groupOf(reply.jobs.length);
     for (const job of reply.jobs) {
       const { leaseMs } = this.spec;
       const startedAt = this.rt.clock.monotonic();
       const run = new JobRun(job, this.spec, sentAt, localDeadline(sentAt, leaseMs), startedAt, reply.now);
+      run.group = group;
       this.#runs.add(run);
       this.rt.keeper.add(run, this);
       // Nothing begins in a loop that ends, nor on a lease that may be over because its reply was slow.
@@ -257,6 +302,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
       else if (startedAt >= run.deadline) this.#runner.giveBack(run, 'prefetch');
       else this.#runner.start(run);
     }
+    this.#runner.flush();
     if (this.full) this.rt.loopIsFull();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
@@ -265,17 +311,28 @@ export class WorkerLoop implements Claimer, RunnerHost {
     else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec)));
   }
 
+  #slotsOf(jobs: number): number {
+    return Math.ceil(jobs / this.spec.batchSize);
+  }
+
+  #groupOf(jobs: number): ClaimGroup | undefined {
+    const { gates } = this.spec;
+    if (!gates?.rateLimiter && !gates?.condition) return undefined;
+    return new ClaimGroup(jobs, (ms) => this.#rest(ms));
+  }
+
   /** Claims nothing for `ms`, whatever hints come. */
   #rest(ms: number): void {
-    this.#restUntil = this.rt.clock.monotonic() + ms;
+    this.#restUntil = Math.max(this.#restUntil, this.rt.clock.monotonic() + ms);
     this.#sleep(ms);
   }
 
-  /** Looks again after `ms`, unless a hint comes before. */
+  /** Looks again after `ms`, unless a hint comes before; never within a rest. */
   #sleep(ms: number): void {
     this.#timer?.cancel();
     if (this.#state !== 'open') return;
-    this.#timer = this.rt.clock.timer(ms, () => {
+    const awake = Math.max(ms, this.#restUntil - this.rt.clock.monotonic());
+    this.#timer = this.rt.clock.timer(awake, () => {
       this.#hungry = true;
       this.kick();
     });

@@ -1,20 +1,15 @@
+import type { JobTarget } from '../../kernel/job/job-target.js';
 import { parseOptions, name as nameSchema } from '../../kernel/validation.js';
 import { contractSchema, type SharedSettings } from './options.schema.js';
 import type { SharedQueueOptions } from './queue.types.js';
-
-declare const types: unique symbol;
 
 /**
  * The one typed link between the side that adds jobs and the side that runs them.
  * @publicApi
  */
-export interface QueueContract<T = unknown, R = unknown> {
-  readonly kind: 'queue-contract';
-  readonly name: string;
+export interface QueueContract<T = unknown, R = unknown> extends JobTarget<T, R> {
   /** Checked and with durations in ms. */
   readonly settings: SharedSettings;
-  /** Carries the types; there is no such value. */
-  readonly [types]?: { readonly data: T; readonly result: R };
 }
 
 /** The payload type of a contract. @publicApi */
@@ -33,7 +28,7 @@ export type ResultOf<C> = C extends QueueContract<infer _T, infer R> ? R : never
  */
 export function defineQueue<T = unknown, R = unknown>(
   name: string,
-  options: SharedQueueOptions = {},
+  options: SharedQueueOptions<T> = {},
 ): QueueContract<T, R> {
   const where = `defineQueue(${JSON.stringify(name)})`;
   return Object.freeze({

@@ -28,6 +28,6 @@ export function queueDefinition<T, R>(
     kind: 'queue',
     name,
     settings: overContract(contract, settings),
-    consumes: settings.handler !== undefined || settings.handlers !== undefined,
+    consumes: (settings.handler ?? settings.handlers ?? settings.processBatch) !== undefined,
   };
 }

@@ -7,10 +7,12 @@ export {
   type QueueContract,
   type ResultOf,
 } from './define-queue.js';
-export { JobHandle, type CancelOutcome } from './job-handle.js';
-export { Queue, type JobPage, type QueueHost } from './queue.js';
+export { JobHandle, type CancelOutcome, type WaitOptions } from './job-handle.js';
+export type { QueueHost } from './queue-host.js';
+export { Queue, type JobPage, type JobSearch, type PageRequest } from './queue.js';
 export type {
   BulkItem,
+  DeadLetterOptions,
   DeduplicationOptions,
   DefaultJobOptions,
   ExecutionOptions,
@@ -20,6 +22,7 @@ export type {
   ParentJob,
   PayloadFor,
   QueueOptions,
+  RateOptions,
   RetryOptions,
   SharedQueueOptions,
 } from './queue.types.js';

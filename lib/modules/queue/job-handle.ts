@@ -1,8 +1,38 @@
+import type { Duration } from '../../kernel/job/duration.js';
 import type { Job } from '../../kernel/job/job.js';
 import type { JobStatus } from '../../kernel/job/states.js';
 
 /** What cancelling did: the job was stopped, had ended before, or is not known. @publicApi */
 export type CancelOutcome = 'cancelled' | 'finished' | 'unknown';
+
+/** @publicApi */
+export interface WaitOptions {
+  /** Give up after this long. @default waits until the job has ended, or the engine stops */
+  readonly timeout?: Duration;
+}
+
+/** What a handle can do with its job; one object for all handles of a queue. */
+export interface JobActions {
+  cancel(id: string, reason?: string): Promise<CancelOutcome>;
+  wait(job: Job & { readonly skipped: boolean }, options: WaitOptions | undefined): Promise<unknown>;
+}
+
+/** What is known of a job that was just added. */
+export type FreshJob<T, R> = Pick<
+  Job<T, R>,
+  | 'id'
+  | 'queueName'
+  | 'name'
+  | 'project'
+  | 'environment'
+  | 'status'
+  | 'data'
+  | 'opts'
+  | 'priority'
+  | 'createdAt'
+  | 'runAt'
+  | 'tags'
+>;
 
 const NO_ENTRIES: readonly never[] = [];
 
@@ -12,10 +42,15 @@ const NO_ENTRIES: readonly never[] = [];
  */
 export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
   readonly id: string;
-  /** False when `add` found a job of this id and added nothing. */
+  /** False when `add` found a job of this id, or of this deduplication key, and added nothing. */
   readonly created: boolean;
+  /** True when the queue is disabled and drops what is added (`disabledBehavior: 'skip'`): there is no job. */
+  readonly skipped: boolean = false;
+  readonly type = 'queue';
   readonly queueName: string;
   readonly name: string;
+  readonly project: string;
+  readonly environment: string;
   readonly status: JobStatus;
   readonly data: T;
   readonly opts: Job['opts'];
@@ -27,8 +62,12 @@ export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
   readonly stalledCount: number = 0;
   readonly fence: number = 0;
   readonly progressPercent: number = 0;
+  readonly dead: boolean = false;
+  readonly childrenIds: readonly string[] = NO_ENTRIES;
+  readonly dependsOn: Job['dependsOn'] = NO_ENTRIES;
   readonly logs: Job['logs'] = NO_ENTRIES;
   readonly timeline: Job['timeline'] = NO_ENTRIES;
+  declare readonly maxAttempts?: number;
   declare readonly workerId?: string;
   declare readonly progress?: unknown;
   declare readonly progressLabel?: string;
@@ -36,7 +75,13 @@ export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
   declare readonly error?: Job['error'];
   declare readonly stacktrace?: string;
   declare readonly reason?: string;
+  declare readonly pausedReason?: string;
   declare readonly correlationId?: string;
+  declare readonly triggeredBy?: string;
+  declare readonly parentId?: string;
+  declare readonly scheduleId?: string;
+  declare readonly deduplicationKey?: string;
+  declare readonly origin?: Job['origin'];
   declare readonly retriedFromId?: string;
   declare readonly retriedById?: string;
   declare readonly startedAt?: number;
@@ -44,20 +89,15 @@ export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
   declare readonly durationMs?: number;
   declare readonly latencyMs?: number;
 
-  readonly #cancel: (id: string, reason?: string) => Promise<CancelOutcome>;
+  readonly #actions: JobActions;
 
-  constructor(
-    job: Pick<
-      Job<T, R>,
-      'id' | 'queueName' | 'name' | 'status' | 'data' | 'opts' | 'priority' | 'createdAt' | 'runAt' | 'tags'
-    >,
-    created: boolean,
-    cancel: (id: string, reason?: string) => Promise<CancelOutcome>,
-  ) {
+  constructor(job: FreshJob<T, R>, created: boolean, actions: JobActions) {
     this.id = job.id;
     this.created = created;
     this.queueName = job.queueName;
     this.name = job.name;
+    this.project = job.project;
+    this.environment = job.environment;
     this.status = job.status;
     this.data = job.data;
     this.opts = job.opts;
@@ -65,16 +105,16 @@ export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
     this.createdAt = job.createdAt;
     this.runAt = job.runAt;
     this.tags = job.tags;
-    this.#cancel = cancel;
+    this.#actions = actions;
   }
 
-  /** The handle of a job whose record was read. */
+  /** @internal The handle of a job of which more is known, for instance of one whose record was read. */
   static of<T, R>(
-    job: Job<T, R>,
+    job: FreshJob<T, R> & Partial<Job<T, R>> & { readonly skipped?: boolean },
     created: boolean,
-    cancel: (id: string, reason?: string) => Promise<CancelOutcome>,
+    actions: JobActions,
   ): JobHandle<T, R> {
-    return Object.assign(new JobHandle(job, created, cancel), job);
+    return Object.assign(new JobHandle<T, R>(job, created, actions), job);
   }
 
   /**
@@ -82,6 +122,24 @@ export class JobHandle<T = unknown, R = unknown> implements Job<T, R> {
    * whatever it returns later is ignored.
    */
   cancel(reason?: string): Promise<CancelOutcome> {
-    return this.#cancel(this.id, reason);
+    return this.#actions.cancel(this.id, reason);
+  }
+
+  /**
+   * Waits until the job has ended, wherever it runs, and answers its result. Works before the engine is started too.
+   * A job whose record is removed as it ends (`removeOnComplete: true`) may have ended unseen: keep it for a while.
+   *
+   * @throws InvalidOptionsError for a `timeout` that is no duration above zero
+   * @throws JobFailedError when it failed for good, with the error of its last attempt
+   * @throws JobCancelledError when it was cancelled, with the reason
+   * @throws WaitTimeoutError after `timeout`; the job goes on
+   * @throws JobNotFoundError when its record is gone and its end was not seen
+   * @throws EngineStateError when the engine is stopped meanwhile
+   * @example
+   * const job = await videos.add({ file: 'cat.mov' });
+   * const url = await job.waitUntilFinished({ timeout: '30s' });
+   */
+  waitUntilFinished(options?: WaitOptions): Promise<R> {
+    return this.#actions.wait(this, options) as Promise<R>;
   }
 }

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import type { BackoffFn } from '../../kernel/job/backoff.js';
 import type { Codec } from '../../kernel/job/codec.js';
-import { MAX_ID_BYTES, MAX_PRIORITY } from '../../kernel/job/limits.js';
+import type { Job } from '../../kernel/job/job.js';
+import { MAX_BATCH_ITEMS, MAX_ID_BYTES, MAX_PRIORITY } from '../../kernel/job/limits.js';
 import { DEDUPLICATION_MODES, PARENT_FAILURE_POLICIES } from '../../kernel/ports/new-job.js';
-import type { Handler, JobHooks } from '../../kernel/runtime/consumer.js';
+import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
+import type { BatchHandler, Condition, Handler, JobHooks, RateLimiter } from '../../kernel/runtime/consumer.js';
+import { isStandardSchema, type StandardSchema } from '../../kernel/standard-schema.js';
 import { duration, fn, integer, jobId, name, positiveDuration, strict } from '../../kernel/validation.js';
 
 const MAX_COUNT = 1_000_000_000;
@@ -52,6 +55,19 @@ const codec = z.custom<Codec>(
   'expected an object with encode(value) and decode(text)',
 );
 
+const schema = z.custom<StandardSchema>(isStandardSchema, 'expected a schema that follows Standard Schema v1');
+
+const disabledBehavior: readonly DisabledBehavior[] = ['hold', 'skip', 'reject'];
+
+const rate = strict({ max: integer(1, MAX_COUNT), duration: positiveDuration });
+
+const rateLimiter = z.custom<RateLimiter>(
+  (value) => typeof value === 'object' && value !== null && 'check' in value && typeof value.check === 'function',
+  'expected an object with check(ctx)',
+);
+
+const deadLetterShape = { enabled: z.boolean().optional(), queue: name.optional() };
+
 /** What a contract, a producer and a consumer may say. */
 const sharedShape = {
   strategy: z.enum(['fifo', 'lifo', 'priority']).optional(),
@@ -64,12 +80,20 @@ const sharedShape = {
   priority: priority.optional(),
   tags: tags.optional(),
   codec: codec.optional(),
+  schema: schema.optional(),
+  disabledBehavior: z.enum(disabledBehavior).optional(),
+  maxHeldJobs: integer(0, MAX_COUNT).optional(),
 };
 
 /** What a consumer may say. */
 const executionShape = {
   ...sharedShape,
   concurrency: integer(1, 100_000).optional(),
+  maxActive: integer(1, MAX_COUNT).optional(),
+  rate: rate.optional(),
+  throttle: rate.optional(),
+  rateLimiter: rateLimiter.optional(),
+  condition: fn<Condition>().optional(),
   guaranteedWorker: z.boolean().optional(),
   heartbeatMs: positiveDuration.optional(),
   lockTtlMs: positiveDuration.optional(),
@@ -77,21 +101,51 @@ const executionShape = {
   maxStalledCount: integer(0, 1_000).optional(),
   abortGraceMs: duration.optional(),
   hooks: strict({
+    beforeRun: fn<NonNullable<JobHooks['beforeRun']>>().optional(),
     onSuccess: fn<NonNullable<JobHooks['onSuccess']>>().optional(),
     onFail: fn<NonNullable<JobHooks['onFail']>>().optional(),
+    onError: fn<NonNullable<JobHooks['onError']>>().optional(),
+    afterRun: fn<NonNullable<JobHooks['afterRun']>>().optional(),
   }).optional(),
+  deadLetter: strict({ ...deadLetterShape, onDead: fn<(job: Job) => unknown>().optional() }).optional(),
   handler: fn<Handler>().optional(),
   handlers: z.record(name, fn<Handler>()).optional(),
+  processBatch: fn<BatchHandler>().optional(),
+  batchSize: integer(1, MAX_BATCH_ITEMS).optional(),
+  version: integer(1, MAX_COUNT).optional(),
 };
+
+/** What a consumer's options must be like as a whole. */
+function consumerProblems(
+  where: string,
+  value: { handler?: unknown; handlers?: unknown; processBatch?: unknown; deadLetter?: { queue?: string } },
+): string[] {
+  const problems: string[] = [];
+  if (value.processBatch !== undefined && (value.handler !== undefined || value.handlers !== undefined)) {
+    problems.push('processBatch: it takes every job; leave it out, or handler and handlers');
+  }
+  if (value.deadLetter?.queue === where) {
+    problems.push('deadLetter.queue: a queue cannot be its own dead letter queue; leave it out to keep them here');
+  }
+  return problems;
+}
 
 export const contractSchema = strict(sharedShape);
 
-export const queueSchema = strict({ ...executionShape, name, status: z.enum(['active', 'paused']).optional() });
+export const queueSchema = strict({
+  ...executionShape,
+  name,
+  status: z.enum(['active', 'paused']).optional(),
+}).superRefine((value, ctx) => {
+  for (const problem of consumerProblems(value.name, value)) ctx.addIssue(problem);
+});
 
-export const workerSchema = strict({ ...executionShape, topic: name }).refine(
-  (value) => value.handler !== undefined || value.handlers !== undefined,
-  'a worker needs a handler (or handlers by job name)',
-);
+export const workerSchema = strict({ ...executionShape, topic: name }).superRefine((value, ctx) => {
+  for (const problem of consumerProblems(value.topic, value)) ctx.addIssue(problem);
+  if (value.handler === undefined && value.handlers === undefined && value.processBatch === undefined) {
+    ctx.addIssue('a worker needs a handler (or handlers by job name, or processBatch)');
+  }
+});
 
 const commonJobShape = {
   priority: priority.optional(),
@@ -144,6 +198,7 @@ export const moduleShape = {
   pollIntervalMs: executionShape.pollIntervalMs,
   maxStalledCount: executionShape.maxStalledCount,
   abortGraceMs: executionShape.abortGraceMs,
+  deadLetter: strict(deadLetterShape).optional(),
   retries: sharedShape.retries,
   timeout: sharedShape.timeout,
   removeOnComplete: sharedShape.removeOnComplete,

@@ -1,32 +1,54 @@
-import { InvalidOptionsError } from '../../kernel/errors/index.js';
-import type { EventBus } from '../../kernel/events.js';
-import { jobOpts, toJob } from '../../kernel/job/job.js';
-import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_TEXT_CHARS } from '../../kernel/job/limits.js';
-import { JOB_STATUSES, type JobStatus } from '../../kernel/job/states.js';
-import { safeText } from '../../kernel/job/text.js';
-import type { JobCounts } from '../../kernel/ports/job-admin.js';
-import type { CallId, EnqueueResult, JobStore, NewJob } from '../../kernel/ports/job-store.js';
-import type { Signals } from '../../kernel/ports/signals.js';
-import type { Enqueuer } from '../../kernel/runtime/enqueuer.js';
-import { JobHandle, type CancelOutcome } from './job-handle.js';
-import { DEFAULT_JOB_NAME, newJob, type ProducerPlan } from './new-job.js';
+import { JobNotFoundError } from '../../kernel/errors/index.js';
+import type { Duration } from '../../kernel/job/duration.js';
+import { addressOf, jobOpts, toJob, type Job } from '../../kernel/job/job.js';
+import { isFinal, type JobStatus } from '../../kernel/job/states.js';
+import type { StoredJob } from '../../kernel/job/stored-job.js';
+import type { JobCounts, JobFilter } from '../../kernel/ports/job-admin.js';
+import type { JobMeta } from '../../kernel/job/stored-job.js';
+import { errorOf } from '../../kernel/runtime/finish-waiter.js';
+import { parseOptions } from '../../kernel/validation.js';
+import { addMany, addOne, inItem, type Added } from './adding.js';
+import {
+  cancelJob,
+  changeDelay,
+  drainQueue,
+  findDead,
+  obliterateQueue,
+  pauseQueue,
+  redriveJobs,
+  resumeQueue,
+  updateData,
+} from './admin.js';
+import { JobHandle, type FreshJob, type JobActions } from './job-handle.js';
+import { checkPayload, encodePayload, newJob, type Lineage } from './new-job.js';
+import type { QueueHost } from './queue-host.js';
 import type { BulkItem, JobOptions, OptionsAfter, PayloadFor } from './queue.types.js';
+import {
+  deadLettersSchema,
+  delaySchema,
+  drainSchema,
+  getJobsSchema,
+  obliterateSchema,
+  redriveSchema,
+  waitSchema,
+} from './requests.js';
 
-/** Chunks of one bulk call that wait to be sent at once: half of the jobs that may wait, or a large bulk would be refused. */
-const MAX_CHUNKS_AT_ONCE = 50;
+/** What jobs of a list must be like; everything given must hold. Instants are ms since 1970, or a `Date`. @publicApi */
+export interface JobSearch extends Omit<JobFilter, 'dead' | 'createdFrom' | 'createdTo'> {
+  /** Added at or after this instant. */
+  readonly createdFrom?: number | Date;
+  /** Added before this instant. */
+  readonly createdTo?: number | Date;
+}
 
-/** What a queue's producer side needs of a running engine. */
-export interface QueueHost {
-  readonly plan: ProducerPlan;
-  readonly enqueuer: Enqueuer;
-  readonly store: JobStore;
-  readonly signals: Signals;
-  readonly events: EventBus;
-  newId(): string;
-  /** Resolves when the store can be called. */
-  ready(): Promise<void>;
-  /** Sends a call to this queue, again if its reply is lost. */
-  call<T>(where: string, send: (call: CallId) => Promise<T>): Promise<T>;
+/** @publicApi */
+export interface PageRequest {
+  /** Jobs per page, 1 to 1 000. @default 100 */
+  readonly limit?: number;
+  /** Where the page before ended. */
+  readonly cursor?: string;
+  /** Of a filtered list each page looks at 1 000 jobs at most: it may be short, or empty, and still have a cursor. */
+  readonly filter?: JobSearch;
 }
 
 /** @publicApi */
@@ -37,7 +59,8 @@ export interface JobPage<T, R> {
 }
 
 /**
- * The producer's side of a queue.
+ * The producer's side of a queue. Every call rejects with `EngineStateError` once the engine was stopped, and with
+ * `StoreUnreachableError` (a read) or `UnknownOutcomeError` (a write) while the store does not answer.
  *
  * @example
  * const mail = queue<{ to: string }>({ name: 'mail' });
@@ -46,21 +69,9 @@ export interface JobPage<T, R> {
  */
 export class Queue<T = unknown, R = unknown> {
   readonly #host: () => QueueHost;
-  /** One function for all handles of this queue. */
-  readonly #cancel = async (id: string, reason?: string): Promise<CancelOutcome> => {
-    const host = await this.#connected();
-    const why = reason === undefined ? undefined : safeText(reason, MAX_TEXT_CHARS);
-    const reply = await host.call('Queue.cancel', (call) => host.store.admin.cancel(call, this.name, id, why));
-    if (reply.verdict !== 'cancelled') return reply.verdict;
-    const detail = why === undefined ? {} : { reason: why };
-    if (reply.owner !== undefined && reply.fence !== undefined) {
-      // The next heartbeat tells the owner too; the message only makes it prompt.
-      await host.signals
-        .send(reply.owner, { kind: 'cancel', queue: this.name, id, fence: reply.fence, ...detail })
-        .catch((error: unknown) => host.events.report('Queue.cancel', error));
-    }
-    host.events.emit('job:cancelled', { queue: this.name, id, ...detail });
-    return 'cancelled';
+  readonly #actions: JobActions = {
+    cancel: async (id, reason) => cancelJob(await this.#connected(), id, reason),
+    wait: (job, options) => this.#wait(job, options),
   };
 
   /** @internal Made by `queue()`, the engine or the Nest face. */
@@ -77,44 +88,49 @@ export class Queue<T = unknown, R = unknown> {
    * `add('default', text, opts)`.
    *
    * @throws InvalidOptionsError, InvalidPayloadError, PayloadTooLargeError before anything is sent
+   * @throws UnknownParentError, AmbiguousJobError for what `dependsOn` names
+   * @throws QueueDisabledError, TooManyHeldJobsError while the queue is disabled
    * @throws StoreFullError, UnknownOutcomeError
    */
   add(data: T, ...opts: OptionsAfter<T>): Promise<JobHandle<T, R>>;
   add<N extends string>(name: N, data: PayloadFor<T, N>, opts?: JobOptions): Promise<JobHandle<T, R>>;
   async add(...args: readonly unknown[]): Promise<JobHandle<T, R>> {
     const named = typeof args[0] === 'string' && args.length > 1;
-    const [name, data, opts] = named ? (args as [string, unknown, unknown?]) : [DEFAULT_JOB_NAME, args[0], args[1]];
+    const [name, data, opts] = named ? (args as [string, unknown, unknown?]) : [undefined, args[0], args[1]];
+    return this.addFrom(undefined, name, data as T, opts);
+  }
+
+  /** @internal Adds a job on behalf of another one. `options` are checked. */
+  async addFrom(
+    lineage: Lineage | undefined,
+    name: string | undefined,
+    data: T,
+    options: unknown,
+  ): Promise<JobHandle<T, R>> {
     const host = this.#host();
     // Encoded before anything is awaited: the caller may change the object as soon as it has the promise.
-    const job = newJob(host.plan, name, data, opts, host.newId);
-    await host.ready();
-    const [result] = await host.enqueuer.add([job]);
-    return this.#handle(host, job, result as EnqueueResult, data as T);
+    const draft = newJob(host.plan, name, data, options, host.newId, lineage);
+    return this.#handle(host, await addOne(host, draft), data);
   }
 
   /**
    * Adds many jobs in order: all or nothing for each chunk of at most 1 000 items and 1 MiB. Every item is checked
-   * before the first chunk is sent.
+   * before the first chunk is sent. An item may depend on an earlier one of the same call by its `jobId`.
+   *
+   * @throws what {@link add} throws; an error that is about one item says which
    */
   async addBulk(items: readonly BulkItem<T>[]): Promise<JobHandle<T, R>[]> {
     const host = this.#host();
-    const jobs = items.map((item, i) => {
+    const drafts = items.map((item, i) => {
       try {
-        return newJob(host.plan, item.name ?? DEFAULT_JOB_NAME, item.data, item.opts, host.newId);
+        return newJob(host.plan, item.name, item.data, item.opts, host.newId);
       } catch (error) {
         throw inItem(error, i);
       }
     });
-    await host.ready();
-    const cut = chunks(jobs);
-    const results: EnqueueResult[] = [];
-    for (let at = 0; at < cut.length; at += MAX_CHUNKS_AT_ONCE) {
-      const sent = cut.slice(at, at + MAX_CHUNKS_AT_ONCE).map((chunk) => host.enqueuer.add(chunk));
-      for (const answers of await Promise.all(sent)) results.push(...answers);
-    }
     const handles: JobHandle<T, R>[] = [];
-    for (const [i, job] of jobs.entries()) {
-      const handle = this.#handle(host, job, results[i] as EnqueueResult, (items[i] as BulkItem<T>).data);
+    for (const [i, added] of (await addMany(host, drafts)).entries()) {
+      const handle = this.#handle(host, added, (items[i] as BulkItem<T>).data);
       handles.push(handle instanceof Promise ? await handle : handle);
     }
     return handles;
@@ -124,32 +140,20 @@ export class Queue<T = unknown, R = unknown> {
   async getJob(id: string): Promise<JobHandle<T, R> | undefined> {
     const host = await this.#connected();
     const stored = await host.store.admin.get(this.name, id);
-    return stored && JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel);
+    return stored && this.#read(host, stored);
   }
 
   /**
    * One page of the jobs of one state: waiting in the order of their turn, delayed by due time, finished newest first.
-   * `limit` is 1 to 1 000, 100 by default.
+   *
+   * @throws InvalidOptionsError
    */
-  async getJobs(request: { status: JobStatus; limit?: number; cursor?: string }): Promise<JobPage<T, R>> {
+  async getJobs(
+    request: PageRequest & { readonly status: JobStatus; readonly filter?: JobSearch & Pick<JobFilter, 'dead'> },
+  ): Promise<JobPage<T, R>> {
+    const checked = parseOptions(this.#where('getJobs'), getJobsSchema, request);
     const host = await this.#connected();
-    const { status, limit = 100, cursor } = request;
-    const problems: string[] = [];
-    if (!JOB_STATUSES.includes(status)) problems.push(`status: expected one of ${JOB_STATUSES.join(', ')}`);
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_BATCH_ITEMS) {
-      problems.push(`limit: expected a whole number from 1 to ${MAX_BATCH_ITEMS}`);
-    }
-    if (problems.length > 0) throw new InvalidOptionsError(`Queue.getJobs (queue "${this.name}")`, problems);
-    const page = await host.store.admin.find({
-      queue: this.name,
-      status,
-      limit,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    return {
-      jobs: page.jobs.map((stored) => JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel)),
-      ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
-    };
+    return this.#page(host, await host.store.admin.find({ queue: this.name, ...checked }));
   }
 
   /** Jobs per state. */
@@ -164,22 +168,110 @@ export class Queue<T = unknown, R = unknown> {
     return status ? counts[status] : Object.values(counts).reduce((sum, n) => sum + n, 0);
   }
 
+  /**
+   * Gives a job that has not started another payload, checked like that of `add`. What runs already,
+   * or has ended, keeps its own.
+   *
+   * @throws InvalidPayloadError, PayloadTooLargeError before anything is sent
+   * @throws JobNotFoundError, JobStateError
+   * @example
+   * await mail.updateData(job.id, { to: 'grace@example.com' });
+   */
+  async updateData(id: string, data: T): Promise<void> {
+    const { plan } = this.#host();
+    const where = this.#where('updateData');
+    const text = encodePayload(plan, where, data);
+    await checkPayload(plan, where, text);
+    await updateData(await this.#connected(), id, text);
+  }
+
+  /**
+   * Sets when a job that has not started may run, from now: ms, or a text such as `'5m'`; 0 = at once.
+   *
+   * @throws InvalidOptionsError, JobNotFoundError, JobStateError
+   */
+  async changeDelay(id: string, delay: Duration): Promise<void> {
+    const delayMs = parseOptions(this.#where('changeDelay'), delaySchema, delay);
+    await changeDelay(await this.#connected(), id, delayMs);
+  }
+
   /** Stops handing out jobs to every process, until resumed. Running jobs finish. Survives restarts. */
   async pause(): Promise<void> {
-    const host = await this.#connected();
-    const changed = await host.call('Queue.pause', (call) => host.store.admin.pause(call, this.name));
-    if (changed) host.events.emit('queue:paused', { queue: this.name });
+    await pauseQueue(await this.#connected());
   }
 
   async resume(): Promise<void> {
-    const host = await this.#connected();
-    const changed = await host.call('Queue.resume', (call) => host.store.admin.resume(call, this.name));
-    if (changed) host.events.emit('queue:resumed', { queue: this.name });
+    await resumeQueue(await this.#connected());
   }
 
   async isPaused(): Promise<boolean> {
     const host = await this.#connected();
     return (await host.store.admin.record(this.name))?.paused ?? false;
+  }
+
+  /** True while the queue is switched off: nothing is handed out, new jobs are treated by its `disabledBehavior`. */
+  async isDisabled(): Promise<boolean> {
+    const host = await this.#connected();
+    return (await host.store.admin.record(this.name))?.disabled ?? false;
+  }
+
+  /**
+   * Pauses the queue and resolves when nothing of it runs any more, in any process. It stays paused: `resume` it.
+   *
+   * @throws InvalidOptionsError
+   * @throws DrainTimeoutError when jobs still run after `timeout` (no default: it waits); the queue stays paused
+   * @throws EngineStateError when the engine is stopped meanwhile
+   * @example
+   * await mail.drain({ timeout: '1m' });
+   * await migrate();
+   * await mail.resume();
+   */
+  async drain(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    const { timeout } = parseOptions(this.#where('drain'), drainSchema, options);
+    await this.#connected();
+    await drainQueue(this.#host, timeout);
+  }
+
+  /**
+   * Deletes the jobs of the queue, finished ones too, and answers how many. Running ones are spared unless `force`:
+   * then their handlers are told to stop as having lost their job. Jobs that depend on deleted ones take them for
+   * failed. The queue and its settings stay. Jobs that are added meanwhile may stay, or be deleted.
+   *
+   * @throws InvalidOptionsError
+   */
+  async obliterate(options: { readonly force?: boolean } = {}): Promise<number> {
+    const { force } = parseOptions(this.#where('obliterate'), obliterateSchema, options);
+    return obliterateQueue(await this.#connected(), force);
+  }
+
+  /**
+   * One page of the jobs that failed for good and were not run again, the last one first.
+   *
+   * @throws InvalidOptionsError
+   */
+  async deadLetters(request: PageRequest = {}): Promise<JobPage<T, R>> {
+    const checked = parseOptions(this.#where('deadLetters'), deadLettersSchema, request);
+    const host = await this.#connected();
+    return this.#page(host, await findDead(host, checked));
+  }
+
+  /**
+   * Runs dead letters again: each as a new job with the same payload, and both records name each other. Takes the last
+   * `limit` (1 to 10 000, 1 000 by default), adds the oldest of them first, and answers the ids of the new jobs. Jobs
+   * that wait for an old one (policy `block`) wait for the new one.
+   *
+   * @throws InvalidOptionsError
+   * @example
+   * const ids = await mail.redrive({ filter: { name: 'welcome', createdFrom: Date.now() - 3_600_000 } });
+   */
+  async redrive(request: { readonly limit?: number; readonly filter?: JobSearch } = {}): Promise<string[]> {
+    const { limit, filter } = parseOptions(this.#where('redrive'), redriveSchema, request);
+    return redriveJobs(await this.#connected(), limit, filter);
+  }
+
+  /** @internal The handle of a record that was read elsewhere. */
+  handleOf(stored: StoredJob, created = false): JobHandle<T, R> {
+    return this.#read(this.#host(), stored, created);
   }
 
   async #connected(): Promise<QueueHost> {
@@ -188,51 +280,97 @@ export class Queue<T = unknown, R = unknown> {
     return host;
   }
 
-  /** The handle of what the store answered; the record of a job that was there before is read. */
-  #handle(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): JobHandle<T, R> | Promise<JobHandle<T, R>> {
-    const { id, created, status, createdAt, runAt } = result;
-    if (!created) return this.#standing(host, job, result, data);
+  #where(method: string): string {
+    return `Queue.${method} (queue "${this.name}")`;
+  }
+
+  #page(host: QueueHost, { jobs, cursor }: { jobs: readonly StoredJob[]; cursor?: string }): JobPage<T, R> {
+    return {
+      jobs: jobs.map((stored) => this.#read(host, stored)),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
+  }
+
+  #read(host: QueueHost, stored: StoredJob, created = false): JobHandle<T, R> {
+    return JobHandle.of<T, R>(toJob(stored, host.plan.codec, host.home), created, this.#actions);
+  }
+
+  /** The handle of what the store answered; the record of a job that was there before, or that has ended, is read. */
+  #handle(host: QueueHost, added: Added, data: T): JobHandle<T, R> | Promise<JobHandle<T, R>> {
+    const { job, result } = added;
+    const { id, created, status } = result;
+    if (!created) return result.skipped ? this.#skipped(host, added, data) : this.#standing(host, added, data);
     if (host.events.has('job:added')) host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
-    const { tags = [], correlationId } = job.meta;
-    const opts = jobOpts(job.meta);
-    const { name, priority } = job;
-    const base = { id, queueName: this.name, name, status, data, opts, priority, createdAt, runAt, tags };
-    const handle = new JobHandle<T, R>(base, created, this.#cancel);
-    return correlationId === undefined ? handle : Object.assign(handle, { correlationId });
+    if (status === 'failed') return this.#bornFailed(host, added, data);
+    const handle = new JobHandle<T, R>(this.#fresh(host, added, data), created, this.#actions);
+    const { correlationId, triggeredBy, parentId } = job.meta;
+    const extra = job.parents ?? job.dedup ?? correlationId ?? triggeredBy ?? parentId ?? job.meta.job?.attempts;
+    return extra === undefined ? handle : Object.assign(handle, extraOf(added));
   }
 
-  async #standing(host: QueueHost, job: NewJob, result: EnqueueResult, data: T): Promise<JobHandle<T, R>> {
-    const stored = await host.store.admin.get(this.name, result.id);
-    if (stored) return JobHandle.of<T, R>(toJob(stored, host.plan.codec), false, this.#cancel);
-    // Removed in the meantime: what the answer said of it is all there is.
+  #fresh(host: QueueHost, { job, result }: Added, data: T): FreshJob<T, R> {
     const { id, status, createdAt, runAt } = result;
-    const { name, priority } = job;
-    const base = { id, queueName: this.name, name, status, data, opts: {}, priority, createdAt, runAt, tags: [] };
-    return new JobHandle<T, R>(base, false, this.#cancel);
+    const { name, priority, meta } = job;
+    const { project, environment } = host.home;
+    const { tags = [] } = meta;
+    const opts = jobOpts(meta);
+    const queueName = this.name;
+    return { id, queueName, name, project, environment, status, data, opts, priority, createdAt, runAt, tags };
+  }
+
+  #skipped(host: QueueHost, added: Added, data: T): JobHandle<T, R> {
+    return JobHandle.of<T, R>({ ...this.#fresh(host, added, data), skipped: true }, false, this.#actions);
+  }
+
+  async #standing(host: QueueHost, added: Added, data: T): Promise<JobHandle<T, R>> {
+    const stored = await host.store.admin.get(this.name, added.result.id);
+    if (stored) return this.#read(host, stored);
+    // Removed in the meantime: what the answer said of it is all there is.
+    return new JobHandle<T, R>({ ...this.#fresh(host, added, data), opts: {}, tags: [] }, false, this.#actions);
+  }
+
+  /** A parent had failed already, and the policy is `cascade-fail`: the job ended as it was added. */
+  async #bornFailed(host: QueueHost, added: Added, data: T): Promise<JobHandle<T, R>> {
+    const { id } = added.result;
+    const { name } = added.job;
+    const stored = await host.store.admin.get(this.name, id);
+    const error = stored?.error ?? { name: 'ParentFailedError', code: 'PARENT_FAILED', message: 'a parent had failed' };
+    host.events.emit('job:fail', { queue: this.name, id, name, attempt: 0, error });
+    return stored
+      ? this.#read(host, stored, true)
+      : JobHandle.of<T, R>({ ...this.#fresh(host, added, data), ...extraOf(added), error }, true, this.#actions);
+  }
+
+  async #wait(job: Parameters<JobActions['wait']>[0], options: unknown): Promise<unknown> {
+    const where = 'JobHandle.waitUntilFinished';
+    const { timeout } = parseOptions(where, waitSchema, options ?? {});
+    if (job.skipped) throw new JobNotFoundError(where, this.name, job.id, 'The queue is disabled and dropped it.');
+    // A final state is final, so what the handle read is what there will ever be.
+    if (isFinal(job.status)) return resultOf(job, job.status);
+    const host = await this.#connected();
+    return host.waiter.wait(this.name, job.id, host.plan.codec, timeout);
   }
 }
 
-function inItem(error: unknown, index: number): unknown {
-  if (error instanceof InvalidOptionsError) {
-    return new InvalidOptionsError(`Queue.addBulk, item ${index}`, error.problems);
-  }
-  if (error instanceof Error) error.message = `item ${index}: ${error.message}`;
-  return error;
+function resultOf({ queueName, id, error, reason, returnValue }: Job, status: Parameters<typeof errorOf>[2]['status']) {
+  const failure = errorOf(queueName, id, {
+    status,
+    ...(error ? { error } : {}),
+    ...(reason === undefined ? {} : { reason }),
+  });
+  if (failure) throw failure;
+  return returnValue;
 }
 
-function chunks(jobs: readonly NewJob[]): NewJob[][] {
-  const cut: NewJob[][] = [];
-  let bytes = 0;
-  for (const job of jobs) {
-    const size = job.data?.length ?? 0;
-    const last = cut.at(-1);
-    if (last && last.length < MAX_BATCH_ITEMS && bytes + size <= MAX_BATCH_BYTES) {
-      last.push(job);
-      bytes += size;
-    } else {
-      cut.push([job]);
-      bytes = size;
-    }
-  }
-  return cut;
+/** What only some jobs have. */
+function extraOf({ job }: Added): Partial<Job<never, never>> {
+  const { correlationId, triggeredBy, parentId, job: own }: JobMeta = job.meta;
+  return {
+    ...(job.parents ? { dependsOn: job.parents.refs.map(addressOf) } : {}),
+    ...(job.dedup ? { deduplicationKey: job.dedup.key } : {}),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(triggeredBy === undefined ? {} : { triggeredBy }),
+    ...(parentId === undefined ? {} : { parentId }),
+    ...(own?.attempts === undefined ? {} : { maxAttempts: own.attempts }),
+  };
 }

@@ -1,10 +1,13 @@
 import type { BackoffFn, BackoffType } from '../../kernel/job/backoff.js';
 import type { Codec } from '../../kernel/job/codec.js';
 import type { Duration } from '../../kernel/job/duration.js';
+import type { Job } from '../../kernel/job/job.js';
 import type { JobOptions } from '../../kernel/job/job-options.js';
 import type { KeepOption } from '../../kernel/job/retention.js';
 import type { QueueStrategy } from '../../kernel/job/states.js';
-import type { Handler, JobHooks } from '../../kernel/runtime/consumer.js';
+import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
+import type { BatchHandler, Condition, Handler, JobHooks, RateLimiter } from '../../kernel/runtime/consumer.js';
+import type { StandardSchema } from '../../kernel/standard-schema.js';
 
 export type { DeduplicationOptions, DefaultJobOptions, JobOptions, ParentJob } from '../../kernel/job/job-options.js';
 
@@ -23,7 +26,7 @@ export interface RetryOptions {
 }
 
 /** What holds for the jobs of a queue whoever adds or runs them; the place for it is the contract. @publicApi */
-export interface SharedQueueOptions {
+export interface SharedQueueOptions<T = unknown> {
   /** Order of waiting jobs. It belongs to the queue and is recorded in the store. @default 'fifo' */
   strategy?: QueueStrategy;
   retries?: RetryOptions;
@@ -43,12 +46,54 @@ export interface SharedQueueOptions {
   tags?: readonly string[];
   /** How payloads and results become text. @default JSON */
   codec?: Codec;
+  /**
+   * Checks payloads (Standard Schema v1: Zod, Valibot, ArkType, ...) when a job is added, and again before its handler,
+   * which gets what the schema answers: defaults filled in, texts parsed. The job is stored as it was added. One whose
+   * payload does not match before the handler fails at once with `InvalidPayloadError`.
+   */
+  schema?: StandardSchema<unknown, T>;
+  /**
+   * What the queue does with new jobs while it is switched off: `hold` keeps them as `paused`, `skip` drops them,
+   * `reject` throws `QueueDisabledError`. It belongs to the queue and is recorded in the store. @default 'hold'
+   */
+  disabledBehavior?: DisabledBehavior;
+  /** Jobs that it may hold while it is switched off; the next `add` throws. @default 10_000 */
+  maxHeldJobs?: number;
+}
+
+/** At most `max` in any span of `duration`. @publicApi */
+export interface RateOptions {
+  max: number;
+  duration: Duration;
+}
+
+/** What becomes of jobs that failed for good. @publicApi */
+export interface DeadLetterOptions<T = unknown, R = unknown> {
+  /** True: they are listed as dead letters of their queue. @default true */
+  enabled?: boolean;
+  /** A queue that gets a copy of each, which names its origin, in the transition that fails the job. @default none */
+  queue?: string;
+  /**
+   * Called after the store confirmed it, at most once, in the process that made the transition. What it throws is
+   * logged and changes nothing; what must not get lost goes to `queue`.
+   */
+  onDead?: (job: Job<T, R>) => unknown;
 }
 
 /** How a process runs the jobs of a queue. @publicApi */
-export interface ExecutionOptions<T = unknown, R = unknown> extends SharedQueueOptions {
-  /** Jobs that this process runs at once. @default 5 for a queue, 1 for a worker */
+export interface ExecutionOptions<T = unknown, R = unknown> extends SharedQueueOptions<T> {
+  /** Jobs (with `processBatch`: batches) that this process runs at once. @default 5 for a queue, 1 for a worker */
   concurrency?: number;
+  /** Jobs of the queue that run at once in the whole cluster. @default no limit */
+  maxActive?: number;
+  /** Attempts of the queue that begin in any span of `duration` in the whole cluster. @default no limit */
+  rate?: RateOptions;
+  /** Attempts that this process takes in any span of `duration`. @default no limit */
+  throttle?: RateOptions;
+  /** Decides before each attempt whether the job may run now. */
+  rateLimiter?: RateLimiter<T>;
+  /** Decides before each attempt, after `beforeRun`, whether the job may run now. */
+  condition?: Condition<T>;
   /** After a crash: `true` = run the job again, `false` = fail it with reason `crashed`. @default true */
   guaranteedWorker?: boolean;
   /** How often leases are renewed. @default 5_000 ms */
@@ -62,13 +107,23 @@ export interface ExecutionOptions<T = unknown, R = unknown> extends SharedQueueO
   /** How long a handler that was told to stop may keep its slot. @default 5_000 ms */
   abortGraceMs?: Duration;
   hooks?: JobHooks<T, R>;
+  deadLetter?: DeadLetterOptions<T, R>;
+  /** Runs up to `batchSize` jobs in one call, instead of `handler`. */
+  processBatch?: BatchHandler<T, R>;
+  /** For `processBatch`: 1 to 1 000. @default 10 */
+  batchSize?: number;
+  /**
+   * Version of this definition, from 1. The store keeps the highest: a process whose version is lower does not consume
+   * the queue any more, and says so. @default none
+   */
+  version?: number;
 }
 
 /** Handlers by job name, typed by a payload map such as `{ welcome: Welcome; reset: Reset }`. @publicApi */
 export type NamedHandlers<T, R> = { readonly [N in keyof T & string]?: Handler<T[N], R> };
 
 /**
- * Options of `queue()`. With `handler` or `handlers` it consumes; without, it only publishes.
+ * Options of `queue()`. With `handler`, `handlers` or `processBatch` it consumes; without, it only publishes.
  * @publicApi
  */
 export interface QueueOptions<T = unknown, R = unknown> extends ExecutionOptions<T, R> {

@@ -10,7 +10,7 @@ import {
   type Retention,
 } from '../../kernel/job/retention.js';
 import type { AttemptOptions } from '../../kernel/job/stored-job.js';
-import type { LeasePolicy } from '../../kernel/ports/job-store.js';
+import type { LeasePolicy, RateLimit } from '../../kernel/ports/job-store.js';
 import type { ConsumerSpec, Handler } from '../../kernel/runtime/consumer.js';
 import type { DefaultJobSettings, QueueSettings, SharedSettings, WorkerSettings } from './options.schema.js';
 
@@ -18,6 +18,8 @@ import type { DefaultJobSettings, QueueSettings, SharedSettings, WorkerSettings 
 export interface EngineDefaults {
   readonly module: Partial<Omit<QueueSettings, 'name' | 'handler' | 'handlers' | 'hooks' | 'status'>>;
   readonly job: DefaultJobSettings;
+  /** Largest result, encoded. @default 64 KiB */
+  readonly resultBytes?: number;
 }
 
 const DEFAULT_RETRIES = 3;
@@ -26,6 +28,7 @@ const DEFAULT_LEASE_MS = 30_000;
 const DEFAULT_POLL_MS = 1_000;
 const DEFAULT_MAX_STALLED = 3;
 const DEFAULT_ABORT_GRACE_MS = 5_000;
+const DEFAULT_BATCH_SIZE = 10;
 
 /** What a definition says about attempts; what it leaves out stays unset. */
 export function attemptOptions(settings: Pick<SharedSettings, 'retries' | 'timeout'>): AttemptOptions {
@@ -68,7 +71,7 @@ export function consumerSpec(
   kind: 'queue' | 'worker',
   queue: string,
   settings: Omit<QueueSettings, 'name'> | Omit<WorkerSettings, 'topic'>,
-  { module, job }: EngineDefaults,
+  { module, job, resultBytes = DEFAULT_LIMITS.resultBytes }: EngineDefaults,
 ): ConsumerSpec {
   const own = attemptOptions(settings);
   const byModule = attemptOptions(module);
@@ -85,6 +88,7 @@ export function consumerSpec(
     queue,
     kind,
     concurrency: settings.concurrency ?? module.concurrency ?? (kind === 'queue' ? 5 : 1),
+    batchSize: settings.processBatch ? (settings.batchSize ?? DEFAULT_BATCH_SIZE) : 1,
     leaseMs: pick('lockTtlMs', DEFAULT_LEASE_MS),
     heartbeatMs: pick('heartbeatMs', DEFAULT_HEARTBEAT_MS),
     pollIntervalMs: pick('pollIntervalMs', DEFAULT_POLL_MS),
@@ -94,7 +98,11 @@ export function consumerSpec(
       maxStalledCount: pick('maxStalledCount', DEFAULT_MAX_STALLED),
       stallBackoff: stallBackoff(own.backoff ?? backoff),
       keep: { ...keepOf(settings), defaults: defaultKeep(module, job) },
+      ...deadLetterOf(queue, settings.deadLetter, module.deadLetter),
     }),
+    ...limitsOf(settings),
+    ...(settings.throttle ? { throttle: toRate(settings.throttle) } : {}),
+    ...gatesOf(settings),
     own,
     fallback: {
       attempts: Math.max(1, byModule.attempts ?? job.attempts ?? DEFAULT_RETRIES + 1),
@@ -103,10 +111,50 @@ export function consumerSpec(
     },
     ...(backoffFn ? { backoffFn } : {}),
     codec: settings.codec ?? jsonCodec,
-    resultBytes: DEFAULT_LIMITS.resultBytes,
+    resultBytes,
     handlerFor: (name) => handlers.get(name) ?? handler,
     knownNames: [...handlers.keys()],
+    ...(settings.processBatch ? { processBatch: settings.processBatch } : {}),
     hooks: settings.hooks ?? {},
+    ...(settings.deadLetter?.onDead ? { onDead: settings.deadLetter.onDead } : {}),
+  };
+}
+
+type ConsumerSettings = Parameters<typeof consumerSpec>[2];
+
+function deadLetterOf(
+  name: string,
+  own: ConsumerSettings['deadLetter'],
+  module: EngineDefaults['module']['deadLetter'],
+): Pick<LeasePolicy, 'deadLetter'> {
+  if (!(own?.enabled ?? module?.enabled ?? true)) return {};
+  const queue = own?.queue ?? module?.queue;
+  // What a module says for all must not send a dead letter queue's own failures round in a circle.
+  return { deadLetter: queue === undefined || queue === name ? {} : { queue } };
+}
+
+function limitsOf({ maxActive, rate }: ConsumerSettings): Pick<ConsumerSpec, 'limits'> {
+  if (maxActive === undefined && !rate) return {};
+  return {
+    limits: { ...(maxActive === undefined ? {} : { maxActive }), ...(rate ? { rate: toRate(rate) } : {}) },
+  };
+}
+
+function toRate({ max, duration }: NonNullable<ConsumerSettings['rate']>): RateLimit {
+  return { max, durationMs: duration };
+}
+
+/** Nothing at all where nothing stands before the handler: most jobs take the short way. */
+function gatesOf({ rateLimiter, condition, schema, hooks }: ConsumerSettings): Pick<ConsumerSpec, 'gates'> {
+  const beforeRun = hooks?.beforeRun;
+  if (!rateLimiter && !condition && !schema && !beforeRun) return {};
+  return {
+    gates: {
+      ...(rateLimiter ? { rateLimiter } : {}),
+      ...(beforeRun ? { beforeRun } : {}),
+      ...(condition ? { condition } : {}),
+      ...(schema ? { schema } : {}),
+    },
   };
 }
 

@@ -42,6 +42,9 @@ describe('the configuration', () => {
       tags: [],
       shutdown: { enabled: true, timeoutMs: 30_000, signals: ['SIGINT', 'SIGTERM'] },
       history: { maxJobLogs: 200, maxTimelineEntries: 50 },
+      trackMemory: false,
+      limits: { payloadBytes: 262_144, resultBytes: 65_536 },
+      triggers: undefined,
     });
     expect(typeof logger.info).toBe('function');
   });
@@ -54,7 +57,9 @@ describe('the configuration', () => {
       defaultJobOptions: { attempts: 5, timeout: '5m', removeOnComplete: { age: 60 } },
       tags: ['eu'],
       shutdown: { enabled: false, timeout: '2m', signals: ['SIGHUP'] },
-      observability: { maxJobLogs: 5, maxTimelineEntries: 6 },
+      observability: { maxJobLogs: 5, maxTimelineEntries: 6, trackMemory: true },
+      limits: { payloadBytes: 1_048_576 },
+      triggers: 'dist/work',
       scheduler: { timezone: 'Europe/Berlin', clustering: { totalShards: 4, ownedShards: [0, 1], region: 'eu' } },
     });
     expect(resolved).toMatchObject({
@@ -64,7 +69,21 @@ describe('the configuration', () => {
       tags: ['eu'],
       shutdown: { enabled: false, timeoutMs: 120_000, signals: ['SIGHUP'] },
       history: { maxJobLogs: 5, maxTimelineEntries: 6 },
+      trackMemory: true,
+      limits: { payloadBytes: 1_048_576, resultBytes: 65_536 },
+      triggers: 'dist/work',
     });
+    expect(resolveConfig({ triggers: false }).triggers).toBe(false);
+  });
+
+  it.each<[object, string]>([
+    [{ limits: { payloadByte: 1_024 } }, 'limits: unknown option "payloadByte", did you mean "payloadBytes"?'],
+    [{ limits: { payloadBytes: 1_023 } }, 'limits.payloadBytes: expected a whole number from 1024 to 16777216'],
+    [{ limits: { resultBytes: 16_777_217 } }, 'limits.resultBytes: expected a whole number from 1024 to 16777216'],
+    [{ triggers: true }, 'triggers: expected the path of a folder, or false'],
+    [{ triggers: '' }, 'triggers: expected the path of a folder, or false'],
+  ])('refuses %j', (config, problem) => {
+    expect(problemsOf(config)).toEqual([problem]);
   });
 
   it('reports all problems at once, wherever they are', () => {
