@@ -41,6 +41,9 @@ export {
   Queue,
   type BulkItem,
   type CancelOutcome,
+  type DeadLetterOptions,
+  type DeduplicationOptions,
+  type DefaultJobOptions,
   type ExecutionOptions,
   type JobOptions,
   type JobPage,
@@ -48,10 +51,12 @@ export {
   type NamedHandlers,
   type OptionsAfter,
   type PageRequest,
+  type ParentJob,
   type PayloadFor,
   type PayloadOf,
   type QueueContract,
   type QueueOptions,
+  type RateOptions,
   type ResultOf,
   type RetryOptions,
   type SharedQueueOptions,
@@ -71,16 +76,30 @@ export {
   type EngineListener,
   type JobEvent,
   type ListenOptions,
+  type MemoryFigures,
 } from './kernel/events.js';
 export type { BackoffFn, BackoffOptions, BackoffType } from './kernel/job/backoff.js';
 export { jsonCodec, type Codec } from './kernel/job/codec.js';
 export type { Duration } from './kernel/job/duration.js';
 export type { Job, JobAddress, JobOwnOptions, JobTimelineEntry } from './kernel/job/job.js';
+export type { JobTarget } from './kernel/job/job-target.js';
 export type { KeepOption } from './kernel/job/retention.js';
 export { isFinal, JOB_STATUSES, type FinalStatus, type JobStatus, type QueueStrategy } from './kernel/job/states.js';
 export type { LogEntry, LogLevel, Progress, StoredError, TimelineEntry } from './kernel/job/stored-job.js';
-export type { Handler, JobHooks } from './kernel/runtime/consumer.js';
+export type { ChildJob } from './kernel/runtime/child-jobs.js';
+export type {
+  AttemptEnding,
+  BatchAnswer,
+  BatchHandler,
+  Condition,
+  Handler,
+  JobHooks,
+  LimiterAnswer,
+  RateLimiter,
+} from './kernel/runtime/consumer.js';
 export type { JobContext, JobLog } from './kernel/runtime/job-context.js';
+export type { ParentResult } from './kernel/runtime/parent-results.js';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './kernel/standard-schema.js';
 
 export type { Backend, HistoryLimits } from './kernel/ports/backend.js';
 export type { BrokerStrategy, IBrokerEngine } from './kernel/ports/broker.js';
@@ -92,4 +111,5 @@ export type { ILockAdapter } from './kernel/ports/lock.js';
 export type { Logger } from './kernel/ports/logger.js';
 export type { Signals, SignalMessage } from './kernel/ports/signals.js';
 export type { IStorageEngine, StorageCondition, StorageListOptions } from './kernel/ports/storage.js';
+export type { TransactionClient } from './kernel/ports/transaction.js';
 export { systemClock, systemRandom } from './kernel/ports/system-clock.js';

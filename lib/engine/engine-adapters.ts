@@ -16,7 +16,7 @@ export class EngineAdapters {
   readonly #storage: IStorageEngine | undefined;
   readonly #broker: IBrokerEngine | undefined;
   readonly #lock: ILockAdapter | undefined;
-  readonly #backend: string;
+  readonly #backend: Backend;
 
   /** @internal Made by the engine. */
   constructor(backend: Backend, home: JobHome, jobs: JobsSource) {
@@ -24,7 +24,7 @@ export class EngineAdapters {
     this.#storage = storage && withJobsView(isolatedStorage(storage, home), home, jobs);
     this.#broker = broker && isolatedBroker(broker, home);
     this.#lock = lock && isolatedLock(lock, home);
-    this.#backend = backend.store.capabilities.backend;
+    this.#backend = backend;
   }
 
   /** Records. The namespace `jobs` is a read-only view of the engine's jobs. @throws ModuleNotAvailableError */
@@ -43,6 +43,8 @@ export class EngineAdapters {
   }
 
   #notThere(part: string): never {
-    throw new ModuleNotAvailableError(`the ${part} adapter of the backend "${this.#backend}"`);
+    throw new ModuleNotAvailableError(
+      `the ${part} adapter of the backend "${this.#backend.store.capabilities.backend}"`,
+    );
   }
 }

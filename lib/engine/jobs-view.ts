@@ -67,7 +67,7 @@ class JobsView {
       const queues = found.map(({ queueName }) => queueName);
       throw new AmbiguousJobError(`storage.get ("${JOBS}")`, id, queues);
     }
-    return found[0] ?? null;
+    return found[0] ? copyOf(found[0]) : null;
   }
 
   async list(filter: Filter = {}, opts: StorageListOptions = {}): Promise<Job[]> {
@@ -86,7 +86,7 @@ class JobsView {
       // No more is kept than can be answered, give or take a page.
       if (found.length >= 2 * wanted + PAGE) found = cut(found);
     }
-    return cut(found).slice(offset, wanted);
+    return cut(found).slice(offset, wanted).map(copyOf);
   }
 
   async count(filter: Filter = {}): Promise<number> {
@@ -163,14 +163,17 @@ class JobsView {
   }
 
   #decode(stored: StoredJob): Job {
-    let job: Job;
     try {
-      job = toJob(stored, this.source.codecOf(stored.queue) ?? jsonCodec, this.home);
+      return toJob(stored, this.source.codecOf(stored.queue) ?? jsonCodec, this.home);
     } catch {
-      job = toJob(stored, asStored, this.home);
+      return toJob(stored, asStored, this.home);
     }
-    return deepCopy(job) as Job;
   }
+}
+
+/** Some of a job belongs to the store's own record. */
+function copyOf(job: Job): Job {
+  return deepCopy(job) as Job;
 }
 
 function statesOf({ status }: Filter): readonly JobStatus[] {

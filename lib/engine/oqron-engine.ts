@@ -104,13 +104,6 @@ export class OqronEngine {
     this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
     this.#runtime.onFullLoop = () => this.#sweeper.watchFull();
     this.#runtime.addChild = childAdder((target) => this.producer(target));
-    this.#runtime.addChild = (target, data, options, lineage) =>
-      this.producer(typeof target === 'string' ? target : (target as QueueContract)).addFrom(
-        lineage,
-        undefined,
-        data,
-        options,
-      );
     this.#lifecycle = new Lifecycle(
       () => this.#start(),
       () => this.#stop(),

@@ -1,13 +1,5 @@
 import assert from 'node:assert/strict';
-import type {
-  DisabledBehavior,
-  JobStatus,
-  LeasePolicy,
-  NewJob,
-  Progress,
-  QueueStrategy,
-  Ref,
-} from './model-types.js';
+import type { DisabledBehavior, JobStatus, LeasePolicy, NewJob, Progress, QueueStrategy, Ref } from './model-types.js';
 
 export const QUEUES = ['a', 'b', 'c', 'd'] as const;
 export type QueueName = (typeof QUEUES)[number];
@@ -50,6 +42,8 @@ export interface MJob {
   children: Ref[];
   /** Somebody unfinished depended on it after it had ended: when it is purged is the store's affair. */
   depended: boolean;
+  /** Its queue knows the consumer's rule for this state since it ended. */
+  ruled: JobStatus | undefined;
   dead: boolean;
   origin: Ref | undefined;
   key: string | undefined;
@@ -123,6 +117,7 @@ export class Model {
   fresh = 0;
   /** A sweep over all queues has just run. */
   swept = false;
+  #why: object | undefined;
 
   constructor(now: number) {
     const queues = new Map<QueueName, MQueue>();
@@ -191,10 +186,14 @@ export class Model {
   }
 
   addGroup(name: QueueName, group: readonly NewJob[]): Result[] {
-    const before = structuredClone(this.state);
+    const before = copy(this.state);
     const seen = new Set<string>();
     try {
-      return group.map((input) => this.#addOne(this.queue(name), input, seen));
+      this.#why = undefined;
+      const results = group.map((input) => this.#addOne(this.queue(name), input, seen));
+      // An unknown parent, wherever it stands in the group, comes before what the switched off queue has to say.
+      if (this.#why) throw new Refused(this.#why);
+      return results;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.state = before;
@@ -209,14 +208,14 @@ export class Model {
       (ref) => !this.find(ref) && !(ref.queue === queue.name && seen.has(ref.id)),
     );
     if (unknown) throw new Refused({ why: 'unknown-parent', parent: unknown });
-    if (queue.disabled && queue.behavior === 'reject') throw new Refused({ why: 'disabled' });
+    if (queue.disabled && queue.behavior === 'reject') this.#why ??= { why: 'disabled' };
     if (queue.disabled && queue.behavior === 'skip') {
       seen.add(input.id);
       return { id: input.id, created: false, skipped: true };
     }
     const made = this.create(queue, input);
     if (made.status === 'paused' && this.jobsOf(queue.name, 'paused').length > queue.maxHeld) {
-      throw new Refused({ why: 'held-full', limit: queue.maxHeld });
+      this.#why ??= { why: 'held-full', limit: queue.maxHeld };
     }
     return { ...resultOf(made), created: true };
   }
@@ -232,7 +231,8 @@ export class Model {
     if (same) return resultOf(same);
     const key = dedup && this.#keyOf(queue, dedup.key);
     if (!key) return undefined;
-    if (dedup.mode === 'throttle') return key.job.gone ? { id: key.job.id, created: false, gone: true } : resultOf(key.job);
+    if (dedup.mode === 'throttle')
+      return key.job.gone ? { id: key.job.id, created: false, gone: true } : resultOf(key.job);
     if (dedup.mode === 'while-unfinished') return resultOf(key.job);
     if (key.job.status === 'active') return undefined;
     Object.assign(key.job, { name, data, meta });
@@ -255,7 +255,7 @@ export class Model {
       ...{ startedAt: undefined, finishedAt: undefined, owner: undefined, policy: undefined, result: undefined },
       ...{ error: undefined, reason: undefined, progress: undefined, unknownSince: undefined, from: undefined },
       ...{ again: undefined, origin: undefined, key: undefined, settled: [], logs: [], events: [], children: [] },
-      ...{ depended: false, dead: false },
+      ...{ depended: false, ruled: undefined, dead: false },
     };
     this.state.jobs.push(job);
     if (dedup) {
@@ -263,7 +263,12 @@ export class Model {
       const until = dedup.ttlMs === undefined ? Infinity : now + dedup.ttlMs;
       const running = dedup.mode === 'keep-last' && before?.job.status === 'active' ? before : undefined;
       job.key = dedup.key;
-      queue.keys.set(dedup.key, { job, until, throttle: dedup.mode === 'throttle', ...(running && { before: running }) });
+      queue.keys.set(dedup.key, {
+        job,
+        until,
+        throttle: dedup.mode === 'throttle',
+        ...(running && { before: running }),
+      });
       if (running) this.#link(running.job, job, 'ignore', true);
     }
     let failed = false;
@@ -283,9 +288,9 @@ export class Model {
     return job;
   }
 
-  /** A parent that did not complete and was run again is its last run. */
+  /** A parent that was run again is meant by its last run. */
   #lastRun(job: MJob): MJob {
-    const next = job.again !== undefined && job.status !== 'completed' && this.find({ queue: job.queue, id: job.again });
+    const next = job.again !== undefined && this.find({ queue: job.queue, id: job.again });
     return next ? this.#lastRun(next) : job;
   }
 
@@ -304,12 +309,14 @@ export class Model {
   admit(job: MJob, consequence: boolean): void {
     if (this.linksTo(job).some(({ open }) => open)) job.status = 'waiting-children';
     else if (job.runAt > this.now) this.#delay(job, job.runAt, consequence);
-    else this.ready(job, true, consequence);
+    else {
+      job.runAt = this.now;
+      this.ready(job, true, consequence);
+    }
   }
 
   ready(job: MJob, anew: boolean, consequence = false): void {
     if (anew) job.ord = consequence ? this.#tail() : this.#ord();
-    if (job.status !== 'delayed' || job.runAt > this.now) job.runAt = this.now;
     job.rank = this.queue(job.queue).strategy === 'priority' ? job.priority : 0;
     job.status = 'waiting';
   }
@@ -324,7 +331,7 @@ export class Model {
   later(job: MJob, ms: number, anew: boolean): void {
     if (ms > 0) this.#delay(job, this.now + ms);
     else {
-      job.status = 'waiting';
+      job.runAt = this.now;
       this.ready(job, anew);
     }
   }
@@ -354,7 +361,15 @@ export class Model {
     job.dead ||= deadLetter !== undefined;
     if (deadLetter?.queue !== undefined) {
       const { name, data, meta, priority } = job;
-      const input: NewJob = { id: '', idGiven: false, name, meta, priority, delayMs: 0, ...(data !== undefined && { data }) };
+      const input: NewJob = {
+        id: '',
+        idGiven: false,
+        name,
+        meta,
+        priority,
+        delayMs: 0,
+        ...(data !== undefined && { data }),
+      };
       const copy = this.create(this.queue(deadLetter.queue as QueueName), input, true);
       copy.origin = { queue: job.queue, id: job.id };
       copy.error = job.error;
@@ -435,6 +450,19 @@ export class Model {
   closed(name: QueueName): boolean {
     return this.queue(name).paused || this.queue(name).disabled;
   }
+}
+
+/** A deep copy in which what was one object still is. (`structuredClone` would answer objects of another realm.) */
+function copy<T>(value: T, known = new Map<unknown, unknown>()): T {
+  if (typeof value !== 'object' || value === null) return value;
+  const before = known.get(value);
+  if (before !== undefined) return before as T;
+  const made = Array.isArray(value) ? [] : value instanceof Map ? new Map() : {};
+  known.set(value, made);
+  if (value instanceof Map)
+    for (const [key, item] of value) (made as Map<unknown, unknown>).set(key, copy(item, known));
+  else for (const [key, item] of Object.entries(value)) Object.assign(made, { [key]: copy(item as unknown, known) });
+  return made as T;
 }
 
 function resultOf({ id, status, createdAt, runAt }: MJob): Result {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { JOB_STATUSES, OqronEngine, type Job } from 'oqronkit';
+import { JOB_STATUSES, OqronEngine, OqronManager, type Job } from 'oqronkit';
 import { JobContext } from '../../lib/kernel/runtime/job-context.js';
 import {
   contractSchema,
@@ -11,6 +11,7 @@ import {
   workerSchema,
 } from '../../lib/modules/queue/options.schema.js';
 import { PAGES } from './pages.js';
+import { failureOf } from '../support/until.js';
 import { readRepoFile, ROOT } from './support/root.js';
 
 // What the pages list is what the code has: no more and no less.
@@ -19,6 +20,7 @@ const sorted = (names: Iterable<string>): string[] => [...new Set(names)].toSort
 const QUEUES = 'docs/queues.md';
 const WORKERS = 'docs/workers.md';
 const CONFIGURATION = 'docs/configuration.md';
+const MANAGER = 'docs/manager.md';
 
 /** The text under a heading, up to the next one of its level. */
 function section(page: string, heading: string): string {
@@ -39,6 +41,10 @@ function listed(page: string, heading: string, table?: number): string[] {
 }
 
 const option = (name: string): object => ({ [name]: 1 });
+
+function thrown(error: unknown): never {
+  throw error;
+}
 
 /** The keys that an error about an unknown one lists. */
 function knownKeys(tryIt: () => unknown): string[] {
@@ -99,6 +105,31 @@ describe('options', () => {
   });
 });
 
+describe('the manager', () => {
+  const { manager } = new OqronEngine({ logger: false });
+
+  it('has the methods that are listed', () => {
+    const members = Object.getOwnPropertyNames(OqronManager.prototype).filter((name) => name !== 'constructor');
+    expect(sorted(listed(MANAGER, 'Methods'))).toEqual(sorted(members));
+  });
+
+  it('answers the figures that are listed', async () => {
+    expect(sorted(listed(MANAGER, 'The system'))).toEqual(sorted(Object.keys(await manager.getSystemStats())));
+  });
+
+  it('takes the query options that are listed', async () => {
+    const error = await failureOf(manager.queryJobs(option('no such key')));
+    expect(sorted(listed(MANAGER, 'Find jobs'))).toEqual(sorted(knownKeys(() => thrown(error))));
+  });
+
+  it('tells apart the kinds of problems that verify finds', () => {
+    const kinds = /type VerifyProblemKind = ([^;]*);/.exec(readRepoFile('lib/kernel/ports/job-admin.ts'))?.[1] ?? '';
+    const names = [...kinds.matchAll(/'([\w-]+)'/g)].map(([, name = '']) => name);
+    const told = [...section(MANAGER, 'Verify the store').matchAll(/\(`([\w-]+)`\)/g)].map(([, name = '']) => name);
+    expect(sorted(told)).toEqual(sorted(names));
+  });
+});
+
 describe('names', () => {
   it('of states', () => {
     const [, states] = section(QUEUES, 'Look at jobs')
@@ -147,8 +178,11 @@ describe('names', () => {
       .filter((path) => !path.startsWith('lib/conformance/'))
       .flatMap((path) => [...readRepoFile(path).matchAll(/(?:super\(|new OqronError\(|code:)\s*'([A-Z_]+)'/g)])
       .map(([, code = '']) => code);
-    const told = [QUEUES, WORKERS].flatMap((page) => listed(page, 'Errors')).filter((name) => /^[A-Z_]+$/.test(name));
-    const inText = [...section(WORKERS, 'Errors').matchAll(/\(`([A-Z_]+)`\)/g)].map(([, code = '']) => code);
+    const told = [QUEUES, WORKERS, MANAGER]
+      .flatMap((page) => listed(page, 'Errors'))
+      .filter((name) => /^[A-Z_]+$/.test(name));
+    const texts = section(WORKERS, 'Errors') + section(CONFIGURATION, 'Triggers');
+    const inText = [...texts.matchAll(/\(`([A-Z_]+)`\)/g)].map(([, code = '']) => code);
     expect(sorted([...told, ...inText])).toEqual(sorted(thrown));
   });
 });

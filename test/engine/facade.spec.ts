@@ -1,18 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
-  createAdapters,
-  createBroker,
-  createBrokerAdapter,
-  createLock,
-  createLockAdapter,
-  createStorage,
-  createStorageAdapter,
   cron,
   defineQueue,
   EngineStateError,
   InvalidOptionsError,
   ModuleNotAvailableError,
-  OqronContainer,
   OqronKit,
   queue,
   queueModule,
@@ -166,14 +158,6 @@ describe('what has not landed', () => {
     ['cron()', cron],
     ['schedule()', schedule],
     ['webhook()', webhook],
-    ['createAdapters()', createAdapters],
-    ['createStorageAdapter()', createStorageAdapter],
-    ['createBrokerAdapter()', createBrokerAdapter],
-    ['createLockAdapter()', createLockAdapter],
-    ['createStorage()', createStorage],
-    ['createBroker()', createBroker],
-    ['createLock()', createLock],
-    ['OqronContainer.get()', () => OqronContainer.get()],
   ])('can be imported, and says so when it is called: %s', (name, call) => {
     const error = thrownBy<ModuleNotAvailableError>(call);
     expect(error).toBeInstanceOf(ModuleNotAvailableError);

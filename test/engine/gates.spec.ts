@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { NonRetryableError, ReleaseError, type EngineEvents, type JobContext, type QueueOptions } from 'oqronkit';
+import {
+  NonRetryableError,
+  OqronEngine,
+  ReleaseError,
+  type EngineEvents,
+  type JobContext,
+  type QueueOptions,
+} from 'oqronkit';
 import { until } from '../support/until.js';
 import { World } from '../support/world.js';
 
@@ -14,9 +21,7 @@ async function running(options: Partial<QueueOptions>) {
   const engine = world.engine();
   const ran: [number, unknown][] = [];
   const released: [number, string, string, number][] = [];
-  engine.on('job:released', ({ id, reason, delayMs }) =>
-    released.push([world.clock.monotonic(), id, reason, delayMs]),
-  );
+  engine.on('job:released', ({ id, reason, delayMs }) => released.push([world.clock.monotonic(), id, reason, delayMs]));
   const failures: EngineEvents['job:fail'][] = [];
   engine.on('job:fail', (event) => failures.push(event));
   const queue = engine.queue({
@@ -339,7 +344,7 @@ describe('beforeRun', () => {
       concurrency: 1,
       hooks: { beforeRun: (ctx) => (ctx.data === 'hang' ? world.never() : undefined) },
     });
-    const { id } = await queue.add('hang', { attempts: 1 });
+    const { id } = await queue.add('default', 'hang', { attempts: 1 });
     const next = await queue.add('fine');
     await world.clock.advance('29s');
     expect((await queue.getJob(next.id))?.status).toBe('waiting');
@@ -380,7 +385,6 @@ describe('while a job waits at a gate', () => {
 
 describe('on the real clock', () => {
   it('gates run as well', async () => {
-    const { OqronEngine } = await import('oqronkit');
     const engine = new OqronEngine({ logger: false });
     const ran: unknown[] = [];
     const queue = engine.queue({
@@ -393,5 +397,6 @@ describe('on the real clock', () => {
     await queue.add(1);
     await until('the job', () => ran.length === 1);
     await engine.stop();
+    expect(ran).toEqual([1]);
   });
 });

@@ -115,7 +115,10 @@ describe('getJob', () => {
   });
 
   it('decodes with the codec of a definition here, and gives the text where it cannot be decoded', async () => {
-    const codec: Codec = { encode: (value) => `#${JSON.stringify(value)}`, decode: (text) => JSON.parse(text.slice(1)) };
+    const codec: Codec = {
+      encode: (value) => `#${JSON.stringify(value)}`,
+      decode: (text) => JSON.parse(text.slice(1)),
+    };
     const engine = world.engine();
     const { id } = await engine.queue<object>({ name: 'coded', codec }).add({ n: 1 });
     expect((await engine.manager.getJob(id))?.data).toEqual({ n: 1 });

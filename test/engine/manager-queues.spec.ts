@@ -18,7 +18,10 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 /** Names and queues of the events of an engine, as they come. */
-function eventsOf(engine: OqronEngine, ...names: ('queue:paused' | 'queue:resumed' | 'queue:disabled' | 'queue:enabled')[]) {
+function eventsOf(
+  engine: OqronEngine,
+  ...names: ('queue:paused' | 'queue:resumed' | 'queue:disabled' | 'queue:enabled')[]
+) {
   const seen: string[] = [];
   for (const name of names) engine.on(name satisfies EngineEventName, ({ queue }) => seen.push(`${name} ${queue}`));
   return seen;
@@ -45,6 +48,16 @@ describe('getQueueInfo', () => {
     expect(await world.engine().manager.getQueueInfo('q')).toMatchObject({ definitions: [] });
   });
 
+  it('of a queue that is defined and not recorded yet says what is missing', async () => {
+    const engine = world.engine();
+    engine.queue({ name: 'q' });
+    const error = await failureOf(engine.manager.getQueueInfo('q'));
+    expect(error).toBeInstanceOf(QueueNotFoundError);
+    expect(error.message).toContain('A definition names it: start the engine');
+    await engine.start();
+    expect(await engine.manager.getQueueInfo('q')).toMatchObject({ name: 'q', definitions: [{ name: 'q' }] });
+  });
+
   it('of an unknown name is a typed error', async () => {
     const error = await failureOf<QueueNotFoundError>(world.engine().manager.getQueueInfo('nobody'));
     expect(error).toBeInstanceOf(QueueNotFoundError);
@@ -66,7 +79,9 @@ describe('listQueues', () => {
     } while (after !== undefined);
     expect(names).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
     const { queues } = await manager.listQueues();
-    expect(queues.map(({ name, counts }) => [name, counts.waiting])).toEqual(['a', 'b', 'c', 'd', 'e'].map((n) => [n, 1]));
+    expect(queues.map(({ name, counts }) => [name, counts.waiting])).toEqual(
+      ['a', 'b', 'c', 'd', 'e'].map((n) => [n, 1]),
+    );
     expect(await failureOf(manager.listQueues({ limit: 0 }))).toBeInstanceOf(InvalidOptionsError);
   });
 });
@@ -104,7 +119,10 @@ describe('pauseQueue, resumeQueue, drainQueue, obliterate', () => {
     await world.clock.advance('1s');
     first.open();
     await world.passUntil(draining);
-    expect(await engine.manager.getQueueInfo('q')).toMatchObject({ paused: true, counts: { waiting: 1, completed: 1 } });
+    expect(await engine.manager.getQueueInfo('q')).toMatchObject({
+      paused: true,
+      counts: { waiting: 1, completed: 1 },
+    });
   });
 
   it('obliterate deletes all jobs but running ones, those too with force, and answers how many', async () => {
@@ -165,7 +183,10 @@ describe('disableInstance and enableInstance', () => {
     await engine.manager.disableInstance('queue', 'q');
     const options = [{ delay: '1h' }, { priority: 7 }, { dependsOn: [parent] }, {}] as const;
     const held = [];
-    for (const opts of options) held.push(await queue.add('default', 'x', { ...opts, dependsOn: [...('dependsOn' in opts ? opts.dependsOn : [])] }));
+    for (const opts of options)
+      held.push(
+        await queue.add('default', 'x', { ...opts, dependsOn: [...('dependsOn' in opts ? opts.dependsOn : [])] }),
+      );
     expect(new Set(held.map(({ status }) => status))).toEqual(new Set(['paused']));
     await engine.manager.enableInstance('queue', 'q');
     const after = await Promise.all(held.map(({ id }) => engine.manager.getJob(id)));

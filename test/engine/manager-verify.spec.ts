@@ -10,7 +10,12 @@ beforeEach(() => {
 });
 afterEach(() => world.end());
 
-const problem = (queue: string, id: string): VerifyProblem => ({ queue, id, kind: 'orphan', detail: 'no set holds it' });
+const problem = (queue: string, id: string): VerifyProblem => ({
+  queue,
+  id,
+  kind: 'orphan',
+  detail: 'no set holds it',
+});
 
 /** A manager over a store that answers these pages per queue, whatever it holds; its requests. */
 async function managerOver(pages: Readonly<Record<string, readonly { ids: string[]; checked: number }[]>>) {
@@ -99,11 +104,16 @@ describe('verify', () => {
   });
 
   it('of one queue stays in it', async () => {
-    const { manager, requests } = await managerOver({ a: [{ ids: ['a1'], checked: 1 }], b: [{ ids: ['b1'], checked: 1 }] });
+    const { manager, requests } = await managerOver({
+      a: [{ ids: ['a1'], checked: 1 }],
+      b: [{ ids: ['b1'], checked: 1 }],
+    });
     expect(await manager.verify({ queue: 'b' })).toEqual({ problems: [problem('b', 'b1')], checked: 1 });
     expect(requests).toEqual([{ queue: 'b', limit: 1_000 }]);
     const { cursor } = await manager.verify({ limit: 1 });
-    expect(await failureOf(manager.verify({ queue: 'a', cursor: cursor as string }))).toBeInstanceOf(InvalidOptionsError);
+    expect(await failureOf(manager.verify({ queue: 'a', cursor: cursor as string }))).toBeInstanceOf(
+      InvalidOptionsError,
+    );
   });
 
   it('verifyAll goes through all pages', async () => {

@@ -98,9 +98,9 @@ describe('the trigger folder', () => {
   it('of TypeScript alone is not imported without a loader, and a warning says why', async () => {
     write(['src/triggers/mail.ts']);
     expect(await load()).toEqual([]);
-    expect(log.matching('warn', /"src\/triggers" holds only TypeScript, and this process runs without a loader/)).toHaveLength(
-      1,
-    );
+    expect(
+      log.matching('warn', /"src\/triggers" holds only TypeScript, and this process runs without a loader/),
+    ).toHaveLength(1);
   });
 
   it('under a loader takes TypeScript, and not the script beside its source', async () => {

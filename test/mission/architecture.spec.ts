@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { OqronEngine, queue, type OqronAdapters, type OqronConfig } from 'oqronkit';
+import { OqronEngine, OqronKit, queue, type JobHandle, type OqronAdapters, type OqronConfig } from 'oqronkit';
 import { describePage } from './examples.js';
 
 describePage('architecture', {
@@ -25,5 +25,15 @@ describePage('architecture', {
     await engine.start();
     expect(engine.health().state).toBe('started');
     await engine.stop();
+  },
+  'architecture-3': async (run) => {
+    const { extract1, extract2, transform } = (await run()) as Record<string, JobHandle>;
+    expect(transform?.status).toBe('waiting-children');
+    const { engine } = OqronKit;
+    for (const topic of ['extract', 'transform']) engine.worker({ topic, handler: () => `${topic}ed` });
+    expect(await transform?.waitUntilFinished()).toBe('transformed');
+    for (const parent of [extract1, extract2]) {
+      expect(await engine.manager.getJob(parent?.id ?? '')).toMatchObject({ status: 'completed' });
+    }
   },
 });

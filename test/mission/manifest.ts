@@ -151,8 +151,9 @@ export const EXAMPLES = [
     id: 'architecture-3',
     page: 'architecture',
     heading: 'Job Dependencies (DAG)',
-    state: { waitsFor: ['option dependsOn'] },
+    state: 'runs',
     stubs: ['extractQueue', 'transformQueue'],
+    around: { after: 'export { extract1, extract2, transform }' },
     afterInit: true,
   },
   {

@@ -60,6 +60,10 @@ const SHARED: [object, string][] = [
   [{ codec: {} }, 'codec'],
   [{ codec: { encode: () => '' } }, 'codec'],
   [{ codec: jsonCodec.encode }, 'codec'],
+  [{ schema: {} }, 'schema: expected a schema that follows Standard Schema v1'],
+  [{ schema: { '~standard': { version: 1 } } }, 'schema'],
+  [{ disabledBehavior: 'drop' }, 'disabledBehavior'],
+  [{ maxHeldJobs: -1 }, 'maxHeldJobs'],
   [{ retrys: {} }, 'unknown option "retrys", did you mean "retries"?'],
   [{ timeOut: 5 }, 'unknown option "timeOut", did you mean "timeout"?'],
 ];
@@ -88,6 +92,31 @@ const EXECUTION: [object, string][] = [
   [{ handlers: { welcome: 'run' } }, 'handlers.welcome'],
   [{ handlers: { 'two words': handler } }, 'handlers'],
   [{ handlers: handler }, 'handlers'],
+  [{ maxActive: 0 }, 'maxActive'],
+  [{ rate: 10 }, 'rate'],
+  [{ rate: { max: 10 } }, 'rate.duration'],
+  [{ rate: { max: 0, duration: '1s' } }, 'rate.max'],
+  [{ rate: { max: 10, duration: 0 } }, 'rate.duration'],
+  [{ rate: { max: 10, duration: '1s', per: 'queue' } }, 'rate: unknown option "per"'],
+  [{ throttle: { max: 1.5, duration: '1s' } }, 'throttle.max'],
+  [{ throttle: { duration: '1s' } }, 'throttle.max'],
+  [{ rateLimiter: () => true }, 'rateLimiter: expected an object with check'],
+  [{ rateLimiter: { check: true } }, 'rateLimiter'],
+  [{ condition: true }, 'condition'],
+  [{ hooks: { beforeRun: 5 } }, 'hooks.beforeRun'],
+  [{ hooks: { afterRun: {} } }, 'hooks.afterRun'],
+  [{ hooks: { onError: 'log' } }, 'hooks.onError'],
+  [{ deadLetter: true }, 'deadLetter'],
+  [{ deadLetter: { enabled: 1 } }, 'deadLetter.enabled'],
+  [{ deadLetter: { queue: 'two words' } }, 'deadLetter.queue'],
+  [{ deadLetter: { queue: 'mail' } }, 'deadLetter.queue: a queue cannot be its own dead letter queue'],
+  [{ deadLetter: { onDead: 'log' } }, 'deadLetter.onDead'],
+  [{ batchSize: 0 }, 'batchSize'],
+  [{ batchSize: 1_001 }, 'batchSize'],
+  [{ handler, processBatch: handler }, 'processBatch: it takes every job'],
+  [{ handler: undefined, handlers: { a: handler }, processBatch: handler }, 'processBatch: it takes every job'],
+  [{ version: 0 }, 'version'],
+  [{ version: '2' }, 'version'],
   [{ concurency: 5 }, 'unknown option "concurency", did you mean "concurrency"?'],
 ];
 
@@ -144,6 +173,7 @@ describe('the options of queue()', () => {
   it('consume with a handler or handlers, and only publish without', () => {
     const consumes = (options: object) => queueDefinition({ name: 'mail', ...options }).consumes;
     expect([consumes({}), consumes({ handler }), consumes({ handlers: { a: handler } })]).toEqual([false, true, true]);
+    expect(consumes({ processBatch: () => undefined })).toBe(true);
   });
 
   it('add to those of a contract and win over them; an option left undefined takes nothing away', () => {
@@ -166,7 +196,7 @@ describe('the options of worker()', () => {
 
   it('ask for a handler', () => {
     expect(problems(() => workerDefinition({ topic: 'mail' }))).toEqual([
-      'a worker needs a handler (or handlers by job name)',
+      'a worker needs a handler, handlers by job name, or processBatch',
     ]);
   });
 
@@ -221,6 +251,22 @@ describe('the options of a job', () => {
     [{ correlationId: 'x'.repeat(257) }, 'correlationId'],
     [{ timeout: 0 }, 'timeout'],
     [{ tags: [5] }, 'tags.0'],
+    [{ name: 'two words' }, 'name'],
+    [{ dependsOn: 'a' }, 'dependsOn'],
+    [{ dependsOn: [''] }, 'dependsOn.0'],
+    [{ dependsOn: ['ok', { id: 'a' }] }, 'dependsOn.1'],
+    [{ dependsOn: [{ id: '', queueName: 'q' }] }, 'dependsOn.0'],
+    [{ dependsOn: [{ id: 'a', queueName: 'two words' }] }, 'dependsOn.0'],
+    [{ dependsOn: Array(1_001).fill('a') }, 'dependsOn'],
+    [{ parentFailurePolicy: 'fail' }, 'parentFailurePolicy'],
+    [{ deduplication: 'key' }, 'deduplication'],
+    [{ deduplication: { key: 'a' } }, 'deduplication.mode'],
+    [{ deduplication: { key: '', mode: 'replace' } }, 'deduplication.key'],
+    [{ deduplication: { key: '漢'.repeat(86), mode: 'replace' } }, 'deduplication.key'],
+    [{ deduplication: { key: 'a', mode: 'first' } }, 'deduplication.mode'],
+    [{ deduplication: { key: 'a', mode: 'throttle' } }, "deduplication.ttl: mode 'throttle' needs a ttl"],
+    [{ deduplication: { key: 'a', mode: 'debounce' } }, "deduplication: mode 'debounce' needs a ttl"],
+    [{ deduplication: { key: 'a', mode: 'throttle', ttl: 0 } }, 'deduplication.ttl'],
     [{ dealy: 5 }, 'unknown option "dealy", did you mean "delay"?'],
     [{ jobid: 'x' }, 'unknown option "jobid", did you mean "jobId"?'],
     [{ repeat: { every: 5 } }, 'unknown option "repeat"'],
@@ -252,12 +298,27 @@ describe('the options of a job', () => {
     expect(parseOptions('add', jobOptionsSchema, options)).toMatchObject({ delay: 3_153_600_000_000, attempts: 0 });
   });
 
-  it('hold for all jobs but the id', () => {
+  it('take handles and ids as parents, and of a handle only what names its job', () => {
+    const handle = { id: 'a', queueName: 'q', data: 5, cancel: () => undefined };
+    expect(parseOptions('add', jobOptionsSchema, { dependsOn: ['b', handle] })).toEqual({
+      dependsOn: ['b', { id: 'a', queueName: 'q' }],
+    });
+  });
+
+  it('take a debounce with a delay instead of a ttl', () => {
+    const options = { deduplication: { key: 'a', mode: 'debounce' }, delay: '5s' };
+    expect(parseOptions('add', jobOptionsSchema, options)).toMatchObject({ delay: 5_000 });
+  });
+
+  it('hold for all jobs but those that are about one', () => {
     expect(parseOptions('config', defaultJobOptionsSchema, { attempts: 3, delay: '1s' })).toEqual({
       attempts: 3,
       delay: 1_000,
     });
-    expect(problems(() => parseOptions('config', defaultJobOptionsSchema, { jobId: 'x' }))[0]).toMatch(/jobId/);
+    for (const key of ['jobId', 'name', 'dependsOn', 'parentFailurePolicy', 'deduplication', 'tx']) {
+      const [problem] = problems(() => parseOptions('config', defaultJobOptionsSchema, { [key]: 'x' }));
+      expect(problem).toMatch(new RegExp(`^unknown option "${key}"`));
+    }
   });
 });
 

@@ -10,6 +10,8 @@ const FORGET_PER_ADD = 10;
 interface Entry extends Placed {
   readonly key: string;
   readonly job: MemoryJob;
+  /** The job that it waits for by `keep-last`; it stands for the key again when `job` goes first. */
+  readonly behind: MemoryJob | undefined;
   /** The key outlives its job. */
   readonly throttle: boolean;
   /** When the key is forgotten, if it is by itself. */
@@ -41,20 +43,21 @@ export class MemoryDedup {
   }
 
   /** `job` stands for the key from now on. */
-  hold(job: MemoryJob, { key, mode, ttlMs }: Deduplication, now: number): void {
+  hold(job: MemoryJob, { key, mode, ttlMs }: Deduplication, now: number, behind?: MemoryJob): void {
     this.#drop(this.#entries.get(key));
     job.dedupKey = key;
     const until = ttlMs === undefined ? undefined : now + ttlMs;
-    const entry: Entry = { key, job, throttle: mode === 'throttle', until, k1: until ?? 0, k2: (this.#count += 1) };
-    this.#entries.set(key, entry);
-    if (until !== undefined) this.#byExpiry.add(entry);
+    this.#enter({ key, job, behind, throttle: mode === 'throttle', until });
     this.forgetExpired(now, FORGET_PER_ADD);
   }
 
   /** The job has ended or is removed: its key is free, unless it is throttled. */
   free(job: MemoryJob): void {
     const entry = job.dedupKey === undefined ? undefined : this.#entries.get(job.dedupKey);
-    if (entry?.job === job && !entry.throttle) this.#drop(entry);
+    if (entry?.job !== job || entry.throttle) return;
+    this.#drop(entry);
+    const { key, behind, until } = entry;
+    if (behind && !isFinal(behind.status)) this.#enter({ key, job: behind, behind: undefined, throttle: false, until });
   }
 
   /** Forgets at most `limit` expired keys; answers how many. */
@@ -66,6 +69,12 @@ export class MemoryDedup {
       forgotten += 1;
     }
     return forgotten;
+  }
+
+  #enter(about: Omit<Entry, 'k1' | 'k2'>): void {
+    const entry: Entry = { ...about, k1: about.until ?? 0, k2: (this.#count += 1) };
+    this.#entries.set(entry.key, entry);
+    if (entry.until !== undefined) this.#byExpiry.add(entry);
   }
 
   #current(key: string, now: number): Entry | undefined {

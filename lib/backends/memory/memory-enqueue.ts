@@ -1,5 +1,7 @@
+import type { JobRef } from '../../kernel/job/stored-job.js';
 import type { EnqueueRefusal, EnqueueResult, NewJob } from '../../kernel/ports/job-store.js';
 import { resultOf, type DedupVerdict } from './memory-dedup.js';
+import { lastRun } from './memory-links.js';
 import type { MemoryQueue } from './memory-queue.js';
 
 /** Adds a group: all of it, or, when anything of it is refused, nothing. */
@@ -66,8 +68,10 @@ function refusalOf(
   find: (queue: string) => MemoryQueue | undefined,
 ): EnqueueRefusal | undefined {
   if (!queue.disabled && !hasParents(group)) return undefined;
+  const skips = queue.disabled && queue.disabledBehavior === 'skip';
   const ids = new Set<string>();
   const keys = new Set<string>();
+  const failing = new Set<string>();
   let fresh = 0;
   for (const { id, dedup, parents } of group) {
     if (queue.jobs.has(id) || ids.has(id)) continue;
@@ -76,15 +80,23 @@ function refusalOf(
     for (const parent of parents?.refs ?? []) {
       const before = parent.queue === queue.name && ids.has(parent.id);
       if (!before && !find(parent.queue)?.jobs.has(parent.id)) return { why: 'unknown-parent', parent };
+      if (parents?.policy !== 'cascade-fail') continue;
+      if (before ? failing.has(parent.id) : hasFailed(lastRun(find, parent), find)) failing.add(id);
     }
     ids.add(id);
-    if (dedup) keys.add(dedup.key);
-    fresh += 1;
+    // What is dropped holds no key, and what is added as failed only one that outlives it; neither is held.
+    if (dedup && !skips && (dedup.mode === 'throttle' || !failing.has(id))) keys.add(dedup.key);
+    if (!failing.has(id) || skips || queue.disabledBehavior === 'reject') fresh += 1;
   }
   if (!queue.disabled || fresh === 0) return undefined;
   if (queue.disabledBehavior === 'reject') return { why: 'disabled' };
   const tooMany = queue.disabledBehavior === 'hold' && queue.held.size + fresh > queue.maxHeldJobs;
   return tooMany ? { why: 'held-full', limit: queue.maxHeldJobs } : undefined;
+}
+
+function hasFailed({ queue, id }: JobRef, find: (queue: string) => MemoryQueue | undefined): boolean {
+  const status = find(queue)?.jobs.get(id)?.status;
+  return status === 'failed' || status === 'cancelled';
 }
 
 function hasParents(group: readonly NewJob[]): boolean {

@@ -17,6 +17,8 @@ export interface Link {
   readonly child: MemoryJob;
   readonly childQueue: MemoryQueue;
   readonly policy: ParentFailurePolicy;
+  /** The parent was removed before it completed; a later job of its id is another one. */
+  gone: boolean;
   /** Made by deduplication: not the user's dependency, so nobody is shown it, and it holds nothing from being purged. */
   readonly hidden: boolean;
 }
@@ -63,7 +65,8 @@ export class MemoryLinks {
   /** Links a new job to its parents. Answers why it must fail at once, if it must. */
   attach(queue: MemoryQueue, job: MemoryJob, { refs, policy }: ParentLinks): StoredError | undefined {
     let fatal: (JobRef & { how: FinalStatus | 'removed' }) | undefined;
-    for (const ref of refs) {
+    for (const named of refs) {
+      const ref = lastRun(this.find, named);
       const link = this.#tie(queue, job, ref, policy, false);
       const parent = this.#jobOf(ref);
       const state = parent?.status ?? 'failed';
@@ -98,6 +101,8 @@ export class MemoryLinks {
 
   /** A job with ties has ended: completed, failed, cancelled or removed. */
   ended(queue: MemoryQueue, job: MemoryJob): void {
+    // It waits for nobody any more: a parent that ends in the same transition must not end it again.
+    job.ties?.waitsFor.clear();
     this.#ended.push({ queue, job });
   }
 
@@ -127,7 +132,7 @@ export class MemoryLinks {
   }
 
   #tie(queue: MemoryQueue, child: MemoryJob, ref: JobRef, policy: ParentFailurePolicy, hidden: boolean): Link {
-    const link: Link = { parent: ref, child, childQueue: queue, policy, hidden };
+    const link: Link = { parent: ref, child, childQueue: queue, policy, gone: false, hidden };
     const ties = tiesOf(child);
     ties.links.push(link);
     ties.waitsFor.add(link);
@@ -157,7 +162,9 @@ export class MemoryLinks {
     for (const link of job.ties?.dependants ?? []) {
       const { child, childQueue, policy, hidden } = link;
       if (hidden) job.ties?.dependants.delete(link);
-      if (!child.ties?.waitsFor.has(link)) continue;
+      // In a diamond another parent may have ended the child a moment ago.
+      if (!child.ties?.waitsFor.has(link) || isFinal(child.status)) continue;
+      link.gone = !isFinal(job.status);
       if (job.status === 'completed' || policy === 'ignore') {
         childQueue.release(child, link, now);
         this.#touched.add(childQueue);
@@ -178,4 +185,17 @@ export class MemoryLinks {
   #jobOf({ queue, id }: JobRef): MemoryJob | undefined {
     return this.find(queue)?.jobs.get(id);
   }
+}
+
+/** A job that was run again is meant by its last run. Runs only point forward, so the walk ends. */
+export function lastRun(find: (queue: string) => MemoryQueue | undefined, ref: JobRef): JobRef {
+  const jobs = find(ref.queue)?.jobs;
+  let last = ref;
+  for (let next = jobs?.get(ref.id)?.retriedById; next !== undefined;) {
+    const run = jobs?.get(next);
+    if (!run) break;
+    last = { queue: ref.queue, id: next };
+    next = run.retriedById;
+  }
+  return last;
 }

@@ -85,7 +85,7 @@ export class MemoryQueue {
     const job = new MemoryJob(input, now, Math.max(now, input.runAt ?? now + input.delayMs));
     this.jobs.set(job.id, job);
     this.recorded = true;
-    if (input.dedup) this.dedup.hold(job, input.dedup, now);
+    if (input.dedup) this.dedup.hold(job, input.dedup, now, after);
     if (after) this.host.links.follow(this, job, after);
     const error = input.parents && this.host.links.attach(this, job, input.parents);
     if (error) {
@@ -155,7 +155,7 @@ export class MemoryQueue {
       if (taken.length > 0 && bytes > MAX_BATCH_BYTES) break;
       taken.push(this.#lease(job, request, now));
     }
-    this.limits.began(taken.length, request.limits, now);
+    this.limits.began(taken.length, now);
     return taken;
   }
 

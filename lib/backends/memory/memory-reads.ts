@@ -86,7 +86,8 @@ function problemsOf(
   if (job.status !== status) report('wrong-set', `the record says "${job.status}", its set "${status}"`);
   if (job.status === 'waiting-children' && job.ties?.waitsFor.size === 0) report('stuck', 'it waits for no parent');
   for (const link of job.ties?.waitsFor ?? []) {
-    const parent = find(link.parent.queue)?.jobs.get(link.parent.id);
+    // A job that later got the id of a removed parent is none of its parents.
+    const parent = link.gone ? undefined : find(link.parent.queue)?.jobs.get(link.parent.id);
     const name = `parent "${link.parent.id}" of queue "${link.parent.queue}"`;
     if (parent?.status === 'completed') report('stuck', `it waits for ${name}, which completed`);
     else if (parent && !isFinal(parent.status) && !parent.ties?.dependants.has(link)) {

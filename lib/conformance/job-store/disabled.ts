@@ -370,6 +370,8 @@ export const disabledCases = suite('disabled', (it) => {
     await bench.counts('mail', { waiting: 1, paused: 2 });
     p.answered('mail', off);
     p.answered('mail', on);
+    // The next call tells the store what was answered.
+    await p.add('mail', job('next'));
     await refused('CALL_REFUSED', bench.admin.disable(off, 'mail', bench.at));
   });
 

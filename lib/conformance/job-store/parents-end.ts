@@ -138,6 +138,16 @@ export const parentEndCases = suite('parents-end', (it) => {
     assert.deepEqual(await p.take('mail', 10), []);
   });
 
+  it('[obliterate] parents and children of one queue go together, in one step', async (p, bench) => {
+    await p.add('mail', job('a'), child('b', ['a'], 'cascade-fail'), child('c', ['b'], 'ignore'), child('d', ['a']));
+    await p.takeOne('mail');
+    assert.equal(await p.obliterate('mail', { limit: 10, force: true }), 4);
+    await bench.counts('mail', {});
+    for (const status of ['waiting', 'waiting-children', 'active', 'failed'] as const) {
+      assert.deepEqual(await bench.list('mail', status), [], status);
+    }
+  });
+
   it('[parents] a completed parent that is removed takes nothing back', async (p, bench) => {
     await p.add('mail', job('p'), job('q'));
     await p.add('sms', child('one', ['p'], 'cascade-fail'), child('two', ['p', 'q'], 'cascade-fail'));

@@ -94,22 +94,34 @@ export class JobsManager {
   }
 
   promote(id: string, location?: JobLocation): Promise<void> {
-    return this.#change('OqronManager.promoteJob', id, location, ['delayed'], (queue) => (call) =>
-      this.host.store.admin.promote(call, queue, id),
+    return this.#change(
+      'OqronManager.promoteJob',
+      id,
+      location,
+      ['delayed'],
+      (queue) => (call) => this.host.store.admin.promote(call, queue, id),
     );
   }
 
   async changePriority(id: string, priority: number, location?: JobLocation): Promise<void> {
     const where = 'OqronManager.changePriority';
     parseOptions(where, priorityRange, priority);
-    await this.#change(where, id, location, NOT_STARTED, (queue) => (call) =>
-      this.host.store.admin.changePriority(call, queue, id, priority),
+    await this.#change(
+      where,
+      id,
+      location,
+      NOT_STARTED,
+      (queue) => (call) => this.host.store.admin.changePriority(call, queue, id, priority),
     );
   }
 
   remove(id: string, location?: JobLocation): Promise<void> {
-    return this.#change('OqronManager.removeJob', id, location, NOT_RUNNING, (queue) => (call) =>
-      this.host.store.admin.remove(call, queue, id),
+    return this.#change(
+      'OqronManager.removeJob',
+      id,
+      location,
+      NOT_RUNNING,
+      (queue) => (call) => this.host.store.admin.remove(call, queue, id),
     );
   }
 
@@ -138,12 +150,7 @@ export class JobsManager {
     return job;
   }
 
-  async #runAgain(
-    where: string,
-    id: string,
-    from: readonly JobStatus[],
-    location?: JobLocation,
-  ): Promise<JobHandle> {
+  async #runAgain(where: string, id: string, from: readonly JobStatus[], location?: JobLocation): Promise<JobHandle> {
     const queue = await this.#mustLocate(where, id, location);
     const old = await this.#mustRead(where, queue, id);
     const reply = await this.#sendRetry(where, queue, id, from);

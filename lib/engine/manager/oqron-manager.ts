@@ -22,7 +22,7 @@ import { QueuesManager } from './queues.js';
 import { systemStats } from './stats.js';
 import { verifyAll, verifyPage, type VerifyOptions } from './verify.js';
 
-/** The managers of living engines, by engine and by the configuration that it was given. */
+/** The managers of engines, by the configuration that the engine was given. Forgotten with it. */
 const managers = new WeakMap<object, OqronManager>();
 
 /** @internal Makes the manager of an engine, to be found by the engine's configuration too. */

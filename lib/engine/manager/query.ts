@@ -35,13 +35,19 @@ const querySchema = strict({
 type Checked = z.output<typeof querySchema>;
 
 /** One page of a walk over queues (by name) and states (in the order of a job's life). */
-export async function queryJobs(host: ManagerHost, query: JobQuery, cursor?: string): Promise<JobPage<unknown, unknown>> {
+export async function queryJobs(
+  host: ManagerHost,
+  query: JobQuery,
+  cursor?: string,
+): Promise<JobPage<unknown, unknown>> {
   const where = 'OqronManager.queryJobs';
   const checked = parseOptions(where, querySchema, query);
   const start = await beginWalk(host, where, { queue: checked.queue, limit: checked.limit, cursor });
   const walk = new QueryWalk(host, start, checked);
   const end = await walk.run();
-  const handles = new Map([...new Set(walk.found.map(({ queue }) => queue))].map((queue) => [queue, host.handles(queue)]));
+  const handles = new Map(
+    [...new Set(walk.found.map(({ queue }) => queue))].map((queue) => [queue, host.handles(queue)]),
+  );
   return {
     jobs: walk.found.flatMap((job) => handles.get(job.queue)?.(job) ?? []),
     ...(end === undefined ? {} : { cursor: encodeCursor(end) }),
@@ -78,7 +84,11 @@ class QueryWalk {
     return next === undefined ? undefined : { queue: next };
   }
 
-  async #queue(queue: string, counts: JobCounts | undefined, from: WalkCursor | undefined): Promise<WalkCursor | undefined> {
+  async #queue(
+    queue: string,
+    counts: JobCounts | undefined,
+    from: WalkCursor | undefined,
+  ): Promise<WalkCursor | undefined> {
     for (const state of this.#statuses) {
       const at = JOB_STATUSES.indexOf(state);
       if (at < (from?.status ?? 0)) continue;

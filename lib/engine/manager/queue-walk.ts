@@ -4,7 +4,7 @@ import { decodeCursor, type WalkCursor } from './cursor.js';
 import { checkLimit, knownQueue, type ManagerHost } from './manager-host.js';
 
 /** Queues that one call of a walk looks at: each costs the store at least one read. */
-export const MAX_QUEUES_PER_CALL = 100;
+const MAX_QUEUES_PER_CALL = 100;
 
 /** Names of the recorded queues from `first` on (it included), at most `limit`. */
 async function namesFrom(host: ManagerHost, first: string | undefined, limit: number): Promise<string[]> {

@@ -19,11 +19,16 @@ export class QueuesManager {
     const where = 'OqronManager.getQueueInfo';
     await knownQueue(this.host, where, name);
     const info = await this.#read(name);
-    if (!info) throw new QueueNotFoundError(where, name);
+    // Known, or the check would have refused it.
+    if (!info)
+      throw new QueueNotFoundError(where, name, 'A definition names it: start the engine, and it is recorded.');
     return info;
   }
 
-  async list({ limit: wanted = DEFAULT_LIMIT, after }: { limit?: number; after?: string } = {}): Promise<QueueInfoPage> {
+  async list({
+    limit: wanted = DEFAULT_LIMIT,
+    after,
+  }: { limit?: number; after?: string } = {}): Promise<QueueInfoPage> {
     const where = 'OqronManager.listQueues';
     const limit = checkLimit(where, wanted);
     await this.host.ready(where);

@@ -18,12 +18,9 @@ export class QueueNotFoundError extends OqronError {
   constructor(
     where: string,
     readonly queue: string,
+    hint = 'No definition names it and no job was added to it. listQueues() names those that there are.',
   ) {
-    super(
-      'QUEUE_NOT_FOUND',
-      `${where}: there is no queue "${queue}" in this project and environment: no definition names it and no job was ` +
-        'added to it. listQueues() names those that there are.',
-    );
+    super('QUEUE_NOT_FOUND', `${where}: there is no queue "${queue}" in this project and environment. ${hint}`);
   }
 }
 

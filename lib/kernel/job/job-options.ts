@@ -1,4 +1,5 @@
 import type { DeduplicationMode, ParentFailurePolicy } from '../ports/new-job.js';
+import type { TransactionClient } from '../ports/transaction.js';
 import type { BackoffType } from './backoff.js';
 import type { Duration } from './duration.js';
 import type { KeepOption } from './retention.js';
@@ -59,10 +60,15 @@ export interface JobOptions {
   correlationId?: string;
   timeout?: Duration;
   tags?: readonly string[];
+  /**
+   * Adds the job inside your own database transaction: it is there if and only if that commits. It needs the PostgreSQL
+   * store, which this release does not have; on every other store `add` throws `TransactionsNotSupportedError`.
+   */
+  tx?: TransactionClient;
 }
 
 /** Options that may hold for every job: those that are not about one job. @publicApi */
 export type DefaultJobOptions = Omit<
   JobOptions,
-  'jobId' | 'name' | 'dependsOn' | 'parentFailurePolicy' | 'deduplication'
+  'jobId' | 'name' | 'dependsOn' | 'parentFailurePolicy' | 'deduplication' | 'tx'
 >;

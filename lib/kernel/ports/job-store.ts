@@ -142,7 +142,10 @@ export interface RateLimit {
 export interface ClaimLimits {
   /** Leases of the queue at once. */
   readonly maxActive?: number;
-  /** A store may count each lease for up to 1 % of `durationMs` longer, so that it need not keep every instant. */
+  /**
+   * A store may count each lease for up to 1 % of `durationMs` longer, so that it need not keep every instant. It
+   * counts for the last four spans that were asked for; a new one begins empty.
+   */
   readonly rate?: RateLimit;
 }
 

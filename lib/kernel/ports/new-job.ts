@@ -15,7 +15,7 @@ export const PARENT_FAILURE_POLICIES: readonly ParentFailurePolicy[] = ['block',
 
 /** The jobs that a new job waits for. @publicApi */
 export interface ParentLinks {
-  /** 1 to 1 000, each once, in any queue. One of the same group may be meant when it stands before. */
+  /** 1 to 1 000, each once, in any queue; one that was run again is meant by its last run. An earlier job of the same group may be a parent. */
   readonly refs: readonly JobRef[];
   readonly policy: ParentFailurePolicy;
 }

@@ -48,7 +48,7 @@ export class Attempts {
       return true;
     } catch (error) {
       const problem = new InvalidPayloadError(run.where, 'the stored payload cannot be decoded', { cause: error });
-      this.refuse(run, failureOf(run, problem));
+      this.refuse(run, failureOf(run, problem), problem);
       return false;
     }
   }

@@ -6,6 +6,7 @@ import { textOf } from '../job/stored-error.js';
 import type { LogLevel, Progress } from '../job/stored-job.js';
 import { safeText } from '../job/text.js';
 import type { Clock } from '../ports/clock.js';
+import type { TransactionClient } from '../ports/transaction.js';
 import type { AddChild, ChildJob } from './child-jobs.js';
 import type { JobRun } from './job-run.js';
 import type { ParentResult } from './parent-results.js';
@@ -20,11 +21,6 @@ export interface JobLog {
   info(message: string, meta?: unknown): void;
   warn(message: string, meta?: unknown): void;
   error(message: string, meta?: unknown): void;
-}
-
-/** A client in a transaction, such as one of `pg`. @publicApi */
-export interface TransactionClient {
-  query(text: string, values?: unknown[]): Promise<unknown>;
 }
 
 /** What a context needs from the engine. */

@@ -202,7 +202,7 @@ function toError(stored: StoredError): Error {
   const error = new Error(stored.message);
   error.name = stored.name;
   if (stored.stack !== undefined) error.stack = stored.stack;
-  return error;
+  return stored.code === undefined ? error : Object.assign(error, { code: stored.code });
 }
 
 function memoryOf({ memory }: ConsumerRun): { memory?: MemoryFigures } {

@@ -3,6 +3,7 @@ import {
   InvalidOptionsError,
   QueueDisabledError,
   TooManyHeldJobsError,
+  TransactionsNotSupportedError,
   UnknownParentError,
   type OqronError,
 } from '../../kernel/errors/index.js';
@@ -25,12 +26,14 @@ export interface Added {
 /**
  * Adds one job.
  *
- * @throws InvalidPayloadError, UnknownParentError, AmbiguousJobError, QueueDisabledError, TooManyHeldJobsError
+ * @throws InvalidPayloadError, TransactionsNotSupportedError before anything is sent
+ * @throws UnknownParentError, AmbiguousJobError, QueueDisabledError, TooManyHeldJobsError
  */
 export async function addOne(host: QueueHost, draft: JobDraft): Promise<Added> {
+  const { where } = draft;
+  refuseTransaction(host, where, draft);
   if (draft.checked) await draft.checked;
   await host.ready();
-  const { where } = draft;
   const job = draft.parents ? await linkOne(host, draft) : draft.job;
   const [result] = (await host.enqueuer.add([job])) as [EnqueueResult];
   if (result.refused) throw refusalError(where, host.plan.queue, result.refused);
@@ -40,13 +43,10 @@ export async function addOne(host: QueueHost, draft: JobDraft): Promise<Added> {
 /** Adds jobs in order, chunk by chunk. Every item is checked before the first chunk is sent. */
 export async function addMany(host: QueueHost, drafts: readonly JobDraft[]): Promise<Added[]> {
   const { queue } = host.plan;
-  await Promise.all(
-    drafts.map(({ checked }, i) =>
-      checked?.catch((error: unknown) => {
-        throw inItem(error, i);
-      }),
-    ),
-  );
+  drafts.forEach((draft, i) => refuseTransaction(host, `Queue.addBulk, item ${i}`, draft));
+  for (const [i, { checked }] of drafts.entries()) {
+    if (checked) await checked.catch((error: unknown) => Promise.reject(inItem(error, i) as Error));
+  }
   await host.ready();
   const linked = await linkAll(host, drafts, (i) => `Queue.addBulk (queue "${queue}"), item ${i}`);
   const results: EnqueueResult[] = [];
@@ -68,6 +68,11 @@ export async function addMany(host: QueueHost, drafts: readonly JobDraft[]): Pro
   }
   await acknowledged();
   return linked.map(({ job }, i) => ({ job, result: results[i] as EnqueueResult }));
+}
+
+/** No store of this release can add inside a user's transaction, and to add outside of it would break the promise. */
+function refuseTransaction({ store }: QueueHost, where: string, { tx }: JobDraft): void {
+  if (tx) throw new TransactionsNotSupportedError(where, store.capabilities.backend);
 }
 
 /** The error of one item of a bulk call says which. */

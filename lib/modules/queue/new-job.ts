@@ -12,6 +12,7 @@ import { nameProblem } from '../../kernel/job/ids.js';
 import { isA, textOf } from '../../kernel/job/stored-error.js';
 import type { AttemptOptions, JobMeta, OwnOptions } from '../../kernel/job/stored-job.js';
 import type { Deduplication, NewJob, ParentFailurePolicy } from '../../kernel/ports/job-store.js';
+import type { TransactionClient } from '../../kernel/ports/transaction.js';
 import { textOfIssues, type SchemaResult, type StandardSchema } from '../../kernel/standard-schema.js';
 import { parseOptions } from '../../kernel/validation.js';
 import { jobOptionsSchema, type DefaultJobSettings, type JobSettings } from './options.schema.js';
@@ -48,6 +49,8 @@ export interface JobDraft {
   readonly parents?: { readonly given: readonly ParentJob[]; readonly policy: ParentFailurePolicy };
   /** Rejects when an asynchronous schema refuses the payload. */
   readonly checked?: Promise<void>;
+  /** The transaction in which it is to be added. */
+  readonly tx?: TransactionClient;
 }
 
 const NO_OPTIONS: JobSettings = {};
@@ -72,7 +75,7 @@ export function newJob(
   const text = encodePayload(plan, where, data);
   const checked = checkPayload(plan, where, text);
   const keep = jobKeep(opts, plan);
-  const { dependsOn, deduplication } = opts;
+  const { dependsOn, deduplication, tx } = opts;
   const job: NewJob = {
     id: opts.jobId ?? newId(),
     idGiven: opts.jobId !== undefined,
@@ -84,13 +87,14 @@ export function newJob(
     ...(keep ? { keep } : {}),
     ...(deduplication ? { dedup: dedupOf(deduplication, opts.delay) } : {}),
   };
-  if (!checked && !dependsOn?.length) return { where, job };
+  if (!checked && !dependsOn?.length && !tx) return { where, job };
   if (dependsOn) refuseSelf(where, plan.queue, job, dependsOn);
   return {
     where,
     job,
     ...(dependsOn?.length ? { parents: { given: dependsOn, policy: opts.parentFailurePolicy ?? 'block' } } : {}),
     ...(checked ? { checked } : {}),
+    ...(tx ? { tx } : {}),
   };
 }
 

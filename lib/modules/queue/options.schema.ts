@@ -4,6 +4,7 @@ import type { Codec } from '../../kernel/job/codec.js';
 import type { Job } from '../../kernel/job/job.js';
 import { MAX_BATCH_ITEMS, MAX_ID_BYTES, MAX_PRIORITY } from '../../kernel/job/limits.js';
 import { DEDUPLICATION_MODES, PARENT_FAILURE_POLICIES } from '../../kernel/ports/new-job.js';
+import type { TransactionClient } from '../../kernel/ports/transaction.js';
 import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
 import type { BatchHandler, Condition, Handler, JobHooks, RateLimiter } from '../../kernel/runtime/consumer.js';
 import { isStandardSchema, type StandardSchema } from '../../kernel/standard-schema.js';
@@ -143,7 +144,7 @@ export const queueSchema = strict({
 export const workerSchema = strict({ ...executionShape, topic: name }).superRefine((value, ctx) => {
   for (const problem of consumerProblems(value.topic, value)) ctx.addIssue(problem);
   if (value.handler === undefined && value.handlers === undefined && value.processBatch === undefined) {
-    ctx.addIssue('a worker needs a handler (or handlers by job name, or processBatch)');
+    ctx.addIssue('a worker needs a handler, handlers by job name, or processBatch');
   }
 });
 
@@ -174,6 +175,11 @@ const deduplication = strict({
   message: "mode 'throttle' needs a ttl: how long the first stands",
 });
 
+const transaction = z.custom<TransactionClient>(
+  (value) => typeof value === 'object' && value !== null && 'query' in value && typeof value.query === 'function',
+  'expected a database client inside a transaction: an object with query(text, values)',
+);
+
 export const jobOptionsSchema = strict({
   jobId: jobId.optional(),
   name: name.optional(),
@@ -181,6 +187,7 @@ export const jobOptionsSchema = strict({
   dependsOn: z.array(parent).max(MAX_PARENTS).optional(),
   parentFailurePolicy: z.enum(PARENT_FAILURE_POLICIES).optional(),
   deduplication: deduplication.optional(),
+  tx: transaction.optional(),
 }).refine(
   ({ deduplication: dedup, delay }) => dedup?.mode !== 'debounce' || dedup.ttl !== undefined || delay !== undefined,
   { path: ['deduplication'], message: "mode 'debounce' needs a ttl, or a delay of the job that begins anew" },

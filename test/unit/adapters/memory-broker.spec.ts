@@ -98,9 +98,11 @@ describe('MemoryBroker', () => {
 
   it('lets go of everybody who waits, and of every timer, when it is closed', async () => {
     const clock = new VirtualClock();
-    const { broker, close } = await createAdapters({ clock });
+    const adapters = await createAdapters({ clock });
+    const { close } = adapters;
+    const broker = adapters.broker as Required<IBrokerEngine>;
     await broker.publish('mail', 'later', 1_000);
-    const waiting = [1, 2].map((n) => broker.claimBlocking?.('mail', `c${n}`, 1, 1_000, 60_000));
+    const waiting = [1, 2].map((n) => broker.claimBlocking('mail', `c${n}`, 1, 1_000, 60_000));
     expect(clock.pendingTimers).toBe(3);
     await close();
     await close();
@@ -131,7 +133,7 @@ describe('MemoryBroker', () => {
     await broker.subscribe('news', (message) => got.push(message));
     await broker.broadcast('news', 'one');
     expect(got).toEqual(['one']);
-    expect(warn).toHaveBeenCalledWith('a subscriber of "news" failed: Error: no', 'OqronKitWarning');
+    expect(warn.mock.calls).toEqual([['a subscriber of "news" failed: Error: no', 'OqronKitWarning']]);
     warn.mockRestore();
   });
 
@@ -151,7 +153,7 @@ describe('MemoryBroker', () => {
     expect(await broker.size('mail')).toBe(0);
   });
 
-  it('stays fast with many entries: 50 000 are published, claimed and acknowledged in no time', async () => {
+  it('takes 50 000 entries: published, claimed by priority and acknowledged, each once', async () => {
     const broker = new MemoryBroker(new VirtualClock());
     const items = Array.from({ length: 50_000 }, (_, i) => ({ id: `m${i}`, priority: i % 100 }));
     await broker.publishBatch('mail', items);

@@ -69,7 +69,7 @@ describe('MemoryStorage', () => {
     await expect(storage.save('people', 'a', undefined)).rejects.toThrow(
       'MemoryStorage.save (namespace "people", id "a")',
     );
-    const items = [
+    const items: { id: string; data: object }[] = [
       { id: 'a', data: {} },
       { id: 'b', data: { run: () => 1 } },
     ];

@@ -1,0 +1,34 @@
+--- use: base
+-- Replies that a client may ask for again (rule 4). Arguments: client, n, acked.
+-- A hash per client: `a` = confirmed up to, `<n>` = the reply of call n. The key expires by the server's own clock, long
+-- after the 60 s of the rule: that is garbage collection, no logic hangs on it.
+local CALL_GARBAGE_MS = 300000
+local client, callN, acked = arg(), num(), num()
+local CALLS = T .. 'c:' .. client
+local seen = call('HMGET', CALLS, 'a', callN, 'x' .. ARGV[at - 1])
+local wasAcked = tonumber(seen[1] or 0)
+if acked < wasAcked then acked = wasAcked end
+if callN <= acked then
+  if acked > wasAcked then call('HSET', CALLS, 'a', acked); call('PEXPIRE', CALLS, CALL_GARBAGE_MS) end
+  return { 'refused', acked }
+end
+-- The reply of the first time, or nil.
+local again = seen[2] and cmsgpack.unpack(seen[2])
+-- What the call did in other slots, as far as anybody noted it: see more.lua.
+local againMore = seen[3] and cmsgpack.unpack(seen[3]) or {}
+
+local function remember(record)
+  if acked > wasAcked then
+    local old = {}
+    -- No reply is kept for a call more than 16 ahead of what was confirmed.
+    for n = wasAcked + 1, math.min(acked, wasAcked + 64) do
+      old[#old + 1] = n
+      old[#old + 1] = 'x' .. n
+    end
+    call('HDEL', CALLS, unpack(old))
+    call('HSET', CALLS, 'a', acked, callN, cmsgpack.pack(record))
+  else
+    call('HSET', CALLS, callN, cmsgpack.pack(record))
+  end
+  call('PEXPIRE', CALLS, CALL_GARBAGE_MS)
+end

@@ -1,0 +1,264 @@
+--- use: commit
+-- Leases: claim, and what becomes of those that expired.
+local ON_THE_WAY, MAX_ITEMS, MAX_BYTES = 100, 1000, 1048576
+local swept = {}
+
+-- Takes back one expired lease.
+local function stall(j)
+  local owner, p = j.owner, policyOf(j.policy) or { guaranteed = true, maxStalled = 3, delay = 0, maxDelay = 0 }
+  local err
+  if not p.guaranteed then
+    err = 'k' .. owner
+  else
+    j.attempt = j.attempt - 1
+    j.stalled = j.stalled + 1
+    note(j, 's', '', owner)
+    if j.stalled > p.maxStalled then err = 's' .. j.stalled .. ':' .. p.maxStalled end
+  end
+  if err then
+    xset(j, 'error', err)
+    finish(j, 'f')
+  else
+    j.suspect = j.stalled >= p.maxStalled and 1 or 0
+    local delay = 0
+    if j.stalled > 1 then delay = math.min(p.delay * 2 ^ math.min(j.stalled - 2, 52), p.maxDelay) end
+    later(j, delay, j.stalled > 1)
+  end
+  local n = #swept
+  swept[n + 1], swept[n + 2], swept[n + 3] = j.id, j.fence, owner
+  swept[n + 4], swept[n + 5], swept[n + 6] = err and 1 or 0, j.stalled, err or ''
+end
+
+-- Takes back at most `limit` expired leases; answers how many.
+local function reap(limit)
+  local members = call('ZRANGEBYSCORE', T .. 'a', '-inf', now, 'LIMIT', 0, limit)
+  if #members == 0 then return 0 end
+  local ids = {}
+  for i = 1, #members do ids[i] = string.sub(members[i], 9) end
+  prefetch(ids)
+  for i = 1, #ids do stall(load(ids[i])) end
+  return #ids
+end
+
+local function promoteDue(limit)
+  local members = call('ZRANGEBYSCORE', T .. 'd', '-inf', now, 'LIMIT', 0, limit)
+  local ids = {}
+  for i = 1, #members do ids[i] = string.sub(members[i], 9) end
+  prefetch(ids)
+  for i = 1, #ids do toReady(load(ids[i]), true) end
+  flush()
+end
+
+-- What a claimer wants: count, leaseMs, owner, policy key, policy, alone, maxActive, rate max, rate ms.
+local function readClaim()
+  local c = { count = num(), lease = num(), owner = arg(), policy = arg(), rules = arg(), alone = arg() == '1' }
+  c.maxActive, c.rateMax, c.rateMs = num(), num(), num()
+  if c.count > MAX_ITEMS then c.count = MAX_ITEMS end
+  return c
+end
+
+-- Leases that began lately, in about a hundred parts of the span: { span, end, n, end, n, ... }, oldest first.
+local function openWindow(c)
+  local s = call('GET', T .. 'rate')
+  local w = s and cmsgpack.unpack(s)
+  -- Another span than before begins to count anew.
+  if not w or w[1] ~= c.rateMs then w = { c.rateMs } end
+  local kept, sum = { w[1] }, 0
+  for i = 2, #w, 2 do
+    if w[i] + c.rateMs > now then
+      kept[#kept + 1] = w[i]
+      kept[#kept + 1] = w[i + 1]
+      sum = sum + w[i + 1]
+    end
+  end
+  kept.sum = sum
+  return kept
+end
+
+local function countInWindow(w, c, n)
+  if n == 0 then return end
+  local last = #w
+  w.sum = w.sum + n
+  local part = c.rateMs / 100
+  if last > 1 and now <= w[last - 1] then w[last] = w[last] + n
+  else
+    w[last + 1] = (math.floor(now / part) + 1) * part
+    w[last + 2] = n
+  end
+  local flat = { unpack(w) }
+  call('SET', T .. 'rate', cmsgpack.pack(flat), 'PX', math.min(math.ceil(c.rateMs) * 2 + 3600000, 9000000000000))
+end
+
+-- Ms for which the rate allows nothing; -1 where it allows something.
+local function retryAfter(w, c)
+  local sum = w.sum
+  if sum < c.rateMax then return -1 end
+  for i = 2, #w, 2 do
+    sum = sum - w[i + 1]
+    if sum < c.rateMax then return math.max(1, math.ceil(w[i] + c.rateMs - now)) end
+  end
+  return math.ceil(c.rateMs)
+end
+
+local function popReady(count)
+  return call(cfg.strategy == 2 and 'ZPOPMAX' or 'ZPOPMIN', T .. 'w', count)
+end
+
+-- Leases up to c.count jobs. Answers them.
+local function pick(c)
+  local taken = {}
+  local count = c.count
+  local active = 0
+  cap = nil
+  if c.maxActive then
+    active = call('ZCARD', T .. 'a')
+  end
+  local window
+  if c.rateMax then
+    window = openWindow(c)
+    count = math.max(0, math.min(count, c.rateMax - window.sum))
+  end
+  if c.maxActive and active + count > c.maxActive then
+    cap = c.maxActive
+    count = math.max(0, c.maxActive - active)
+  end
+  local function lease(j)
+    fence = math.max(fence + 1, us)
+    j.fence = fence
+    j.policy = c.policy
+    j.owner = c.owner
+    j.attempt = j.attempt + 1
+    j.started = now
+    j.set = 'a'
+    j.score = now + c.lease
+    touch(j)
+    taken[#taken + 1] = j
+  end
+  if count > 0 and c.alone then
+    local first = call('ZPOPMIN', T .. 's')
+    if #first > 0 then
+      local j = load(string.sub(first[1], 9))
+      j.at = nil
+      lease(j)
+      count = 0
+    end
+  end
+  if count > 0 then
+    local popped = popReady(count)
+    local ids = {}
+    for i = 1, #popped, 2 do ids[#ids + 1] = string.sub(popped[i], 9) end
+    prefetch(ids)
+    local bytes, last = 0, #ids
+    for i = 1, #ids do
+      local j = load(ids[i])
+      bytes = bytes + j.size
+      if i > 1 and bytes > MAX_BYTES then
+        last = i - 1
+        break
+      end
+      j.at = nil
+      lease(j)
+    end
+    if last < #ids then
+      local back = {}
+      for i = last + 1, #ids do
+        back[#back + 1] = popped[2 * i]
+        back[#back + 1] = popped[2 * i - 1]
+      end
+      many('ZADD', T .. 'w', back)
+    end
+  end
+  if window then countInWindow(window, c, #taken) end
+  if #taken > 0 and lastPolicy ~= c.policy then
+    call('HSETNX', T .. 'pol', c.policy, c.rules)
+    lastPolicy = c.policy
+  end
+  return taken, window
+end
+
+-- What a process gets to run: id, envelope, fence, attempt, stalled, priority, createdAt, runAt, and of few jobs more.
+local function describe(jobs)
+  local ids, out = {}, {}
+  for i = 1, #jobs do ids[i] = jobs[i].id end
+  local n = 0
+  for i = 1, #ids, CHUNK do
+    local envs = call('HMGET', DATA, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))
+    for e = 1, #envs do
+      local j = jobs[i + e - 1]
+      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = j.id, envs[e] or '', j.fence, j.attempt
+      out[n + 5], out[n + 6], out[n + 7], out[n + 8] = j.stalled, j.prio, j.created, j.runAt
+      local extra = 0
+      if j.x == 1 then
+        local x = call('HMGET', T .. 'x:' .. j.id, 'progress', 'P')
+        local parents = x[2] and cmsgpack.unpack(x[2]) or {}
+        extra = { x[1] or '', j.unknown }
+        for p = 2, #parents, 3 do
+          extra[#extra + 1] = parents[p]
+          extra[#extra + 1] = parents[p + 1]
+        end
+      elseif j.unknown > 0 then
+        extra = { '', j.unknown }
+      end
+      out[n + 9] = extra
+      n = n + 9
+    end
+  end
+  return out
+end
+
+-- A whole claim, without the end of the transition. Answers the leased jobs and the head of the reply.
+local function claim(c)
+  reap(ON_THE_WAY)
+  settleAll()
+  local taken, window = {}, nil
+  if not closed() then
+    unhold(ON_THE_WAY)
+    flush()
+    promoteDue(math.max(c.count, ON_THE_WAY))
+    taken, window = pick(c)
+  end
+  -- The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
+  if #taken >= c.count then
+    call('ZREM', T .. 'idle', c.owner)
+  else
+    call('ZADD', T .. 'idle', now, c.owner)
+    call('PEXPIRE', T .. 'idle', IDLE_GARBAGE_MS)
+  end
+  readied = math.max(0, readied - #taken)
+  flush()
+  -- A claimer that waits for more sleeps until the next due job itself.
+  if #taken < c.count then sooner = false end
+  local nextDue
+  if not closed() then
+    if cfg.held == 1 and call('ZCARD', T .. 'h') > 0 then nextDue = 0 end
+    local due = call('ZRANGE', T .. 'd', 0, 0, 'WITHSCORES')[2]
+    if due then nextDue = math.min(nextDue or math.huge, math.max(0, tonumber(due) - now)) end
+  end
+  local expiry = call('ZRANGE', T .. 'a', 0, 0, 'WITHSCORES')[2]
+  if expiry then nextDue = math.min(nextDue or math.huge, math.max(0, tonumber(expiry) - now)) end
+  if not window and c.rateMax then window = openWindow(c) end
+  return taken, {
+    now, nextDue and math.ceil(nextDue) or -1, closed() and 1 or 0, window and retryAfter(window, c) or -1,
+    call('ZCARD', T .. 's'),
+  }
+end
+
+-- The reply of a claim, and its record for a resend: ids and fences, never payloads.
+local function claimReply(taken, head)
+  local ids = {}
+  for i = 1, #taken do
+    ids[2 * i - 1] = taken[i].id
+    ids[2 * i] = taken[i].fence
+  end
+  return { head, swept, cascaded, describe(taken) }, { head, swept, cascaded, ids }
+end
+
+-- The reply once more: payloads are read anew, leases that no longer hold are left out.
+local function claimAgain(record)
+  local ids, jobs = record[4], {}
+  for i = 1, #ids, 2 do
+    local j = load(ids[i])
+    if j and j.set == 'a' and j.fence == ids[i + 1] then jobs[#jobs + 1] = j end
+  end
+  return { record[1], record[2], record[3], describe(jobs) }
+end

@@ -1,0 +1,32 @@
+--- use: meta job
+-- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more.
+local IDLE_MS, IDLE_GARBAGE_MS = 15000, 600000
+
+local function wake(process) call('PUBLISH', ARGV[3] .. process, 'w' .. QUEUE) end
+
+local function hint()
+  local jobs = readied
+  if cap then
+    -- A claim was cut short by maxActive: whoever ends a lease has news for idle processes.
+    local active = call('ZCARD', T .. 'a')
+    if active < cap then
+      local ready = call('ZCARD', T .. 'w') + call('ZCARD', T .. 's')
+      jobs = math.max(jobs, math.min(cap - active, ready))
+      cap = nil
+    end
+  end
+  if sooner then jobs = jobs + 1 end
+  readied, sooner = 0, false
+  if jobs <= 0 or closed() then return end
+  while jobs > 0 do
+    local idle = call('ZPOPMIN', T .. 'idle', math.min(jobs, 100))
+    if #idle == 0 then return end
+    for i = 1, #idle, 2 do
+      -- Asleep for good: the hint goes to the next one.
+      if tonumber(idle[i + 1]) >= now - IDLE_MS then
+        wake(idle[i])
+        jobs = jobs - 1
+      end
+    end
+  end
+end
