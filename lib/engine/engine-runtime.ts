@@ -30,7 +30,7 @@ export class EngineRuntime implements Runtime {
   /** Set by the engine: it knows the producers. */
   addChild: Runtime['addChild'] = () => Promise.reject(new EngineStateError('ctx.spawnChild', 'there is no engine'));
   /** Set by the engine to its sweeper. */
-  onFullLoop: () => void = () => undefined;
+  onBlindLoop: () => void = () => undefined;
   readonly #lanes = new Map<string, CallLane>();
   readonly #enqueuers = new Map<string, Enqueuer>();
 
@@ -71,8 +71,8 @@ export class EngineRuntime implements Runtime {
     return enqueuer;
   }
 
-  loopIsFull(): void {
-    this.onFullLoop();
+  loopIsBlind(): void {
+    this.onBlindLoop();
   }
 
   pollFloor(spec: { readonly pollIntervalMs: number; readonly leaseMs: number }): number {

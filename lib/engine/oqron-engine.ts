@@ -102,7 +102,7 @@ export class OqronEngine {
       specOf(definition, this.#resolved),
     );
     this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
-    this.#runtime.onFullLoop = () => this.#sweeper.watchFull();
+    this.#runtime.onBlindLoop = () => this.#sweeper.watchBlind();
     this.#runtime.addChild = childAdder((target) => this.producer(target));
     this.#lifecycle = new Lifecycle(
       () => this.#start(),

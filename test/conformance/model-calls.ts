@@ -223,17 +223,19 @@ export function reaped(model: Model, queue: QueueName, swept: readonly SweptJob[
     left.every(({ until }) => until >= latest),
     `${queue}: a lease that expired earlier was left`,
   );
-  for (const one of swept) {
-    const job = expired.find(({ id }) => id === one.id);
-    assert.ok(job, `the lease of "${one.id}" had not expired, or was taken back twice`);
-    const { fence, owner } = job;
-    model.stall(job);
-    const to = model.isFinal(job) ? 'failed' : 'stalled';
-    assert.deepEqual(
-      [one.queue, one.fence, one.owner, one.to, one.stalledCount, one.error?.code],
-      [queue, fence, owner, to, job.stalls, to === 'failed' ? job.error : undefined],
-    );
-  }
+  model.together(() => {
+    for (const one of swept) {
+      const job = expired.find(({ id }) => id === one.id);
+      assert.ok(job, `the lease of "${one.id}" had not expired, or was taken back twice`);
+      const { fence, owner } = job;
+      model.stall(job);
+      const to = model.isFinal(job) ? 'failed' : 'stalled';
+      assert.deepEqual(
+        [one.queue, one.fence, one.owner, one.to, one.stalledCount, one.error?.code],
+        [queue, fence, owner, to, job.stalls, to === 'failed' ? job.error : undefined],
+      );
+    }
+  });
 }
 
 export function cascadedAre(

@@ -170,12 +170,12 @@ function order(model: Model, queue: QueueName, lists: Map<JobStatus, MJob[]>): v
   for (const suspect of [false, true]) {
     const some = waiting.filter((job) => job.suspect === suspect);
     inTurn(model, some, `the waiting jobs of ${queue}`);
-    adopt(some, backwards ? -1 : 1);
+    adopt(some, ({ rank }) => rank, backwards ? -1 : 1);
   }
   rising(lists.get('delayed') ?? [], ({ runAt, ord }) => [runAt, ord]);
-  adopt(lists.get('delayed') ?? [], 1);
+  adopt(lists.get('delayed') ?? [], ({ runAt }) => runAt);
   rising(lists.get('paused') ?? [], ({ ord }) => [ord, 0]);
-  adopt(lists.get('paused') ?? [], 1);
+  adopt(lists.get('paused') ?? [], () => 0);
   rising(lists.get('active') ?? [], ({ until }) => [until, 0]);
   for (const status of ['completed', 'failed', 'cancelled'] as const) {
     rising(lists.get(status) ?? [], ({ finishedAt }) => [-(finishedAt ?? 0), 0]);
@@ -191,14 +191,13 @@ function rising(jobs: readonly MJob[], keys: (job: MJob) => [number, number]): v
   }
 }
 
-/** Equal turns are told apart from now on. */
-function adopt(jobs: readonly MJob[], sign: 1 | -1): void {
-  const last = new Map<number, number>();
-  for (const job of jobs) {
-    const { ord } = job;
-    const step = last.get(ord) ?? 0;
-    last.set(ord, step + 1);
-    job.ord = ord + sign * step * 1e-4;
+/** Equal turns are told apart from now on, unless something else has put these jobs in order. */
+function adopt(jobs: readonly MJob[], place: (job: MJob) => number, sign: 1 | -1 = 1): void {
+  const turns = new Map<number, MJob[]>();
+  for (const job of jobs) turns.set(job.ord, [...(turns.get(job.ord) ?? []), job]);
+  for (const equal of turns.values()) {
+    if (equal.some((job) => place(job) !== place(equal[0] as MJob))) continue;
+    for (const [step, job] of equal.entries()) job.ord += sign * step * 1e-4;
   }
 }
 

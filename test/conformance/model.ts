@@ -118,6 +118,7 @@ export class Model {
   /** A sweep over all queues has just run. */
   swept = false;
   #why: object | undefined;
+  #together = false;
 
   constructor(now: number) {
     const queues = new Map<QueueName, MQueue>();
@@ -172,8 +173,20 @@ export class Model {
       .map(({ child }) => child);
   }
 
+  /** Runs the parts of one transition: in which order they become ready is left open. */
+  together<T>(run: () => T): T {
+    this.#together = true;
+    try {
+      return run();
+    } finally {
+      this.#together = false;
+      this.state.tail = false;
+    }
+  }
+
   /** The next turn. */
   #ord(): number {
+    if (this.#together) return this.#tail();
     this.state.tail = false;
     return (this.state.ords += 1);
   }

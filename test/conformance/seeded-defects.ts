@@ -196,8 +196,8 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'lifo is served as fifo',
     QUEUE,
-    "const job = this.strategy === 'lifo' ? this.ready.last() : this.ready.first();",
-    'const job = this.ready.first();',
+    "return this.strategy === 'lifo' ? set.last() : set.first();",
+    'return set.first();',
     '[rule 5] lifo hands out the newest first',
     '[read] waiting jobs are listed in the order of claiming: lifo',
   ),
@@ -325,8 +325,8 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'an id that exists is added again',
     ENQUEUE,
-    '  if (same) return resultOf(same);',
-    '',
+    '    if (same) return resultOf(same);\n    const { id, status',
+    '    const { id, status',
     '[insert] an id that exists is not added again and its payload stays',
     '[insert] 50 concurrent adds of one id by many processes create one job',
   ),

@@ -3,12 +3,13 @@ import {
   NonRetryableError,
   OqronEngine,
   ReleaseError,
-  type EngineEvents,
+  type EngineEvents, type EngineParts,
   type JobContext,
   type QueueOptions,
 } from 'oqronkit';
 import { until } from '../support/until.js';
 import { World } from '../support/world.js';
+import { wrapBackend } from '../support/wrapped-backend.js';
 
 let world: World;
 beforeEach(() => {
@@ -17,8 +18,8 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 /** A started engine with the queue `q`; tells what was released, and when (ms since the start). */
-async function running(options: Partial<QueueOptions>) {
-  const engine = world.engine();
+async function running(options: Partial<QueueOptions>, parts: EngineParts = {}) {
+  const engine = world.engine({}, parts);
   const ran: [number, unknown][] = [];
   const released: [number, string, string, number][] = [];
   engine.on('job:released', ({ id, reason, delayMs }) => released.push([world.clock.monotonic(), id, reason, delayMs]));
@@ -181,7 +182,7 @@ describe('rateLimiter', () => {
     expect(world.log.matching('error', /rateLimiter did not answer within 30000 ms/)).toHaveLength(1);
   });
 
-  it.each([Number.NaN, -5, Infinity])('with a retryAfterMs of %p waits 1 s', async (retryAfterMs) => {
+  it.each([Number.NaN, -5, 0, Infinity])('with a retryAfterMs of %p waits 1 s', async (retryAfterMs) => {
     let asked = 0;
     const { queue, released } = await running({
       rateLimiter: { check: () => (asked++ === 0 ? { allowed: false, retryAfterMs } : true) },
@@ -280,19 +281,28 @@ describe('after a fully denied batch', () => {
     ]);
   });
 
-  it('another process is woken for what is added meanwhile', async () => {
-    const { queue } = await running({ rateLimiter: { check: () => ({ allowed: false, retryAfterMs: 60_000 }) } });
-    await world.clock.advance('6s');
+  it('wake-ups for what is added meanwhile are passed on to other processes', async () => {
+    const { signals } = world.backend;
+    const passedOn: string[] = [];
+    const backend = wrapBackend(world.backend, (_operation, _args, run) => run(), {
+      signals: {
+        listen: (...args) => signals.listen(...args),
+        send: (...args) => signals.send(...args),
+        broadcast: (...args) => signals.broadcast(...args),
+        passOn: (queue, from, opts) => {
+          passedOn.push(queue);
+          return signals.passOn(queue, from, opts);
+        },
+      },
+    });
+    const rateLimiter = { check: () => ({ allowed: false, retryAfterMs: 60_000 }) };
+    const { queue } = await running({ rateLimiter }, { backend });
     await queue.add('first');
-    await world.clock.settle();
-    const other = world.engine();
-    const ran: unknown[] = [];
-    other.worker({ topic: 'q', concurrency: 5, handler: (ctx) => ran.push(ctx.data) });
-    await other.start();
-    await world.clock.advance('6s');
+    await world.clock.advance('1s');
+    expect(passedOn).toEqual([]);
     await queue.add('second');
-    await world.clock.settle();
-    expect(ran).toEqual(['second']);
+    await world.clock.advance('1s');
+    expect(passedOn).toEqual(['q']);
   });
 });
 

@@ -266,6 +266,18 @@ describe('retryAllFailed', () => {
     expect(await queue.counts()).toMatchObject({ waiting: 25, failed: 25 });
   });
 
+  it('reads no more than 100 pages in one call, however many it has to skip', async () => {
+    const { queue, manager } = await failing();
+    await queue.addBulk(Array.from({ length: 150 }, () => ({ data: { bad: true } })));
+    await world.clock.settle();
+    await queue.pause();
+    expect(await manager.retryAllFailed('q')).toMatchObject({ retried: 150 });
+    const page = await manager.retryAllFailed('q', { limit: 1 });
+    expect(page).toMatchObject({ retried: 0, skipped: 100, more: true });
+    const rest = await manager.retryAllFailed('q', { limit: 1, cursor: page.cursor });
+    expect(rest).toEqual({ retried: 0, skipped: 50, more: false });
+  });
+
   it('refuses an unknown queue, a limit out of range and a cursor that is none', async () => {
     const { manager } = await failing();
     expect(await failureOf(manager.retryAllFailed('nobody'))).toBeInstanceOf(QueueNotFoundError);

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ExecutionOptions, OqronEngine } from 'oqronkit';
+import type { EngineParts, ExecutionOptions, OqronEngine } from 'oqronkit';
+import { FakeOwner } from '../support/fake-owner.js';
 import { World } from '../support/world.js';
+import { wrapBackend } from '../support/wrapped-backend.js';
 
 let world: World;
 beforeEach(() => {
@@ -9,8 +11,13 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 /** A process that notes when (ms since the start) it began a job. */
-async function consumer(options: ExecutionOptions, at: number[], ms = 0): Promise<OqronEngine> {
-  const engine = world.engine();
+async function consumer(
+  options: ExecutionOptions,
+  at: number[],
+  ms = 0,
+  parts: EngineParts = {},
+): Promise<OqronEngine> {
+  const engine = world.engine({}, parts);
   engine.worker({
     topic: 'q',
     concurrency: 100,
@@ -61,6 +68,23 @@ describe('throttle', () => {
     expect(first.length + second.length).toBe(20);
   });
 
+  it('holds however many claims are under way', async () => {
+    const held: (() => void)[] = [];
+    let hold = true;
+    const backend = wrapBackend(world.backend, async (operation, _args, run) => {
+      if (operation === 'claim' && hold) await new Promise<void>((go) => held.push(go));
+      return run();
+    });
+    const at: number[] = [];
+    const engine = await consumer({ throttle: { max: 3, duration: '10s' } }, at, 0, { backend });
+    await engine.producer('q').addBulk(jobs(10));
+    await world.clock.advance('1s');
+    hold = false;
+    for (const go of held) go();
+    await world.clock.advance('8s');
+    expect(at).toHaveLength(3);
+  });
+
   it('counts attempts, also those of one job', async () => {
     const at: number[] = [];
     const engine = world.engine();
@@ -90,17 +114,19 @@ describe('throttle', () => {
     expect(most(at, 3_600_000)).toBe(1);
   });
 
-  it('leaves new jobs to processes that may take them', async () => {
-    const mine: number[] = [];
-    const other: number[] = [];
-    const engine = await consumer({ throttle: { max: 1, duration: '1h' } }, mine);
-    await engine.producer('q').addBulk(jobs(1));
-    await world.clock.settle();
-    await consumer({}, other);
-    await world.clock.advance('6s');
-    await engine.producer('q').addBulk(jobs(1));
-    await world.clock.settle();
-    expect([mine.length, other.length]).toEqual([1, 1]);
+  it('does not keep a process from taking back what a dead one held, within 5 s', async () => {
+    const at: number[] = [];
+    const engine = await consumer({ throttle: { max: 1, duration: '1h' } }, at);
+    const stalled: number[] = [];
+    engine.on('job:stalled', () => stalled.push(world.clock.monotonic()));
+    const queue = engine.producer('q');
+    await queue.addBulk(jobs(2));
+    await world.clock.advance('1s');
+    await new FakeOwner('dead', world.backend.store).claim('q', { leaseMs: 10_000 });
+    await world.clock.advance('1m');
+    expect(at).toHaveLength(1);
+    expect(stalled).toHaveLength(1);
+    expect(stalled[0]).toBeLessThanOrEqual(16_000);
   });
 });
 
@@ -146,6 +172,46 @@ describe('rate', () => {
 });
 
 describe('a rest', () => {
+  it('ends, also when a reply comes meanwhile that says to look again sooner', async () => {
+    let hold = false;
+    const held: (() => void)[] = [];
+    const backend = wrapBackend(world.backend, async (operation, _args, run) => {
+      const reply = await run();
+      if (operation === 'claim' && hold) await new Promise<void>((go) => held.push(go));
+      return reply;
+    });
+    const engine = world.engine({}, { backend });
+    const ran: [number, unknown][] = [];
+    const queue = engine.queue({
+      name: 'q',
+      concurrency: 2,
+      condition: (ctx) => ctx.data !== 'denied' || world.clock.monotonic() > 60_000,
+      rateLimiter: {
+        check: async (ctx) => {
+          await world.clock.sleep('1s');
+          return ctx.data === 'denied' && world.clock.monotonic() < 60_000
+            ? { allowed: false, retryAfterMs: 60_000 }
+            : true;
+        },
+      },
+      handler: (ctx) => ran.push([world.clock.monotonic(), ctx.data]),
+    });
+    await engine.start();
+    await queue.add('denied');
+    await world.clock.advance('500ms');
+    hold = true;
+    // The claim that this wakes answers after the denial, and names the time at which the job is due.
+    await queue.add('default', 'later', { delay: '5s' });
+    await world.clock.advance('1s');
+    hold = false;
+    expect(held).toHaveLength(1);
+    for (const go of held) go();
+    await world.clock.advance('30s');
+    expect(ran).toEqual([]);
+    await world.clock.advance('35s');
+    expect(ran.map(([, data]) => data).sort()).toEqual(['denied', 'later']);
+  });
+
   it('that another reply shortens or prolongs still ends', async () => {
     const at: number[] = [];
     const engine = await consumer({ rate: { max: 2, duration: '30s' }, concurrency: 50 }, at, 500);

@@ -245,7 +245,10 @@ export class MemoryJobStore implements JobStore {
   /** Wakes whoever has something to do now, in this queue and in those that the transition touched. */
   #hint(queue: MemoryQueue, now: number): void {
     this.#hintOne(queue, now);
-    for (const other of this.#links.touched()) this.#hintOne(other, now);
+    for (const name of this.#links.takeTouched()) {
+      const other = this.#find(name);
+      if (other) this.#hintOne(other, now);
+    }
   }
 
   #hintOne(queue: MemoryQueue, now: number): void {

@@ -1,6 +1,6 @@
-import type { ClaimedJob, LeasePolicy, NewJob } from '../../kernel/ports/job-store.js';
+import type { ClaimedJob, LeasePolicy, NewJob, ParentFailurePolicy } from '../../kernel/ports/job-store.js';
 import type { JobKeep } from '../../kernel/job/retention.js';
-import type { JobStatus } from '../../kernel/job/states.js';
+import type { FinalStatus, JobStatus } from '../../kernel/job/states.js';
 import type {
   JobMeta,
   JobRef,
@@ -10,10 +10,44 @@ import type {
   StoredJob,
   TimelineEntry,
 } from '../../kernel/job/stored-job.js';
-import { parentsOf, type Ties } from './memory-links.js';
 import type { OrderedSet, Placed } from './ordered-set.js';
 
 const NONE: readonly never[] = [];
+/** Children that a record names at most. */
+const MAX_CHILDREN = 1_000;
+
+/** A queue as its links need it. */
+export interface LinkedQueue {
+  readonly name: string;
+  readonly jobs: ReadonlyMap<string, MemoryJob>;
+  readonly history: { hold(job: MemoryJob): void; letGo(job: MemoryJob, now: number): void };
+  release(child: MemoryJob, link: Link, now: number): void;
+  finish(job: MemoryJob, status: FinalStatus, now: number): void;
+}
+
+/** One edge of the graph, known to both ends. */
+export interface Link {
+  /** The parent as it is called now: a retry takes its links over. */
+  parent: JobRef;
+  readonly child: MemoryJob;
+  readonly childQueue: LinkedQueue;
+  readonly policy: ParentFailurePolicy;
+  /** The parent was removed before it completed; a later job of its id is another one. */
+  gone: boolean;
+  /** Made by deduplication: not the user's dependency, so nobody is shown it, and it holds nothing from being purged. */
+  readonly hidden: boolean;
+}
+
+/** What binds a job to others. */
+export interface Ties {
+  /** To its parents, in the order in which they were given. */
+  readonly links: Link[];
+  /** The part of `links` that still holds it. A set, not a number: a number drifts. */
+  readonly waitsFor: Set<Link>;
+  /** From unfinished jobs that depend on it. */
+  readonly dependants: Set<Link>;
+  readonly children: JobRef[];
+}
 
 /** What few jobs have. Apart from the rest, because every field of every waiting job costs memory and collection. */
 interface More {
@@ -218,4 +252,21 @@ export function place(job: MemoryJob, set: OrderedSet<MemoryJob>, k1: number, k2
   job.k2 = k2;
   job.set = set;
   set.add(job);
+}
+
+export function tiesOf(job: MemoryJob): Ties {
+  return (job.ties ??= { links: [], waitsFor: new Set(), dependants: new Set(), children: [] });
+}
+
+/** The jobs that it waits or waited for. */
+export function parentsOf({ ties }: MemoryJob): JobRef[] | undefined {
+  const shown = ties?.links.filter(({ hidden }) => !hidden);
+  return shown && shown.length > 0 ? shown.map(({ parent }) => parent) : undefined;
+}
+
+/** Records a child on its parent; the first thousand are kept. */
+export function nameChild(parent: MemoryJob, child: JobRef): void {
+  const { children } = tiesOf(parent);
+  if (children.length >= MAX_CHILDREN) return;
+  if (!children.some(({ queue, id }) => id === child.id && queue === child.queue)) children.push(child);
 }

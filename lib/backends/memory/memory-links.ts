@@ -2,68 +2,26 @@ import { parentFailedError } from '../../kernel/job/parent-errors.js';
 import { isFinal, type FinalStatus } from '../../kernel/job/states.js';
 import type { JobRef, StoredError } from '../../kernel/job/stored-job.js';
 import type { CascadedJob, ParentFailurePolicy, ParentLinks } from '../../kernel/ports/job-store.js';
-import type { MemoryJob } from './memory-job.js';
-import type { MemoryQueue } from './memory-queue.js';
+import { nameChild, tiesOf, type Link, type LinkedQueue, type MemoryJob } from './memory-job.js';
 
-/** Children that a record names at most. */
-const MAX_CHILDREN = 1_000;
+const NONE: readonly never[] = [];
+
 /** Failures that one call reports at most. */
 const MAX_REPORTED = 1_000;
-
-/** One edge of the graph, known to both ends. */
-export interface Link {
-  /** The parent as it is called now: a retry takes its links over. */
-  parent: JobRef;
-  readonly child: MemoryJob;
-  readonly childQueue: MemoryQueue;
-  readonly policy: ParentFailurePolicy;
-  /** The parent was removed before it completed; a later job of its id is another one. */
-  gone: boolean;
-  /** Made by deduplication: not the user's dependency, so nobody is shown it, and it holds nothing from being purged. */
-  readonly hidden: boolean;
-}
-
-/** What binds a job to others. */
-export interface Ties {
-  /** To its parents, in the order in which they were given. */
-  readonly links: Link[];
-  /** The part of `links` that still holds it. A set, not a number: a number drifts. */
-  readonly waitsFor: Set<Link>;
-  /** From unfinished jobs that depend on it. */
-  readonly dependants: Set<Link>;
-  readonly children: JobRef[];
-}
-
-export function tiesOf(job: MemoryJob): Ties {
-  return (job.ties ??= { links: [], waitsFor: new Set(), dependants: new Set(), children: [] });
-}
-
-/** The jobs that it waits or waited for. */
-export function parentsOf({ ties }: MemoryJob): JobRef[] | undefined {
-  const shown = ties?.links.filter(({ hidden }) => !hidden);
-  return shown && shown.length > 0 ? shown.map(({ parent }) => parent) : undefined;
-}
-
-/** Records a child on its parent; the first thousand are kept. */
-export function nameChild(parent: MemoryJob, child: JobRef): void {
-  const { children } = tiesOf(parent);
-  if (children.length >= MAX_CHILDREN) return;
-  if (!children.some(({ queue, id }) => id === child.id && queue === child.queue)) children.push(child);
-}
 
 /**
  * The dependencies of one store. A job that ends is put on a list and its dependants are told when the transition is
  * otherwise complete: a cascade of any depth is a loop, not a recursion.
  */
 export class MemoryLinks {
-  #ended: { readonly queue: MemoryQueue; readonly job: MemoryJob }[] = [];
+  #ended: { readonly queue: LinkedQueue; readonly job: MemoryJob }[] = [];
   #cascaded: CascadedJob[] = [];
-  readonly #touched = new Set<MemoryQueue>();
+  readonly #touched = new Set<string>();
 
-  constructor(private readonly find: (queue: string) => MemoryQueue | undefined) {}
+  constructor(private readonly find: (queue: string) => LinkedQueue | undefined) {}
 
   /** Links a new job to its parents. Answers why it must fail at once, if it must. */
-  attach(queue: MemoryQueue, job: MemoryJob, { refs, policy }: ParentLinks): StoredError | undefined {
+  attach(queue: LinkedQueue, job: MemoryJob, { refs, policy }: ParentLinks): StoredError | undefined {
     let fatal: (JobRef & { how: FinalStatus | 'removed' }) | undefined;
     for (const named of refs) {
       const ref = lastRun(this.find, named);
@@ -77,12 +35,12 @@ export class MemoryLinks {
   }
 
   /** Lets `job` wait until `parent`, of the same queue, has ended in any way. */
-  follow(queue: MemoryQueue, job: MemoryJob, parent: MemoryJob): void {
+  follow(queue: LinkedQueue, job: MemoryJob, parent: MemoryJob): void {
     this.#tie(queue, job, { queue: queue.name, id: parent.id }, 'ignore', true);
   }
 
   /** A retry: whoever still waits for the old job waits for the new one, which waits for what has not finished. */
-  inherit(queue: MemoryQueue, old: MemoryJob, again: MemoryJob, now: number): void {
+  inherit(queue: LinkedQueue, old: MemoryJob, again: MemoryJob, now: number): void {
     if (!old.ties) return;
     for (const { parent, policy, hidden } of old.ties.links) {
       if (hidden) continue;
@@ -100,7 +58,7 @@ export class MemoryLinks {
   }
 
   /** A job with ties has ended: completed, failed, cancelled or removed. */
-  ended(queue: MemoryQueue, job: MemoryJob): void {
+  ended(queue: LinkedQueue, job: MemoryJob): void {
     // It waits for nobody any more: a parent that ends in the same transition must not end it again.
     job.ties?.waitsFor.clear();
     this.#ended.push({ queue, job });
@@ -121,17 +79,19 @@ export class MemoryLinks {
   }
 
   /** Something happened in this queue on the way of a call to another one. */
-  touch(queue: MemoryQueue): void {
-    this.#touched.add(queue);
+  touch(queue: LinkedQueue): void {
+    this.#touched.add(queue.name);
   }
 
   /** The queues in which jobs may have become ready on the way. */
-  *touched(): Iterable<MemoryQueue> {
-    yield* this.#touched;
+  takeTouched(): readonly string[] {
+    if (this.#touched.size === 0) return NONE;
+    const names = [...this.#touched];
     this.#touched.clear();
+    return names;
   }
 
-  #tie(queue: MemoryQueue, child: MemoryJob, ref: JobRef, policy: ParentFailurePolicy, hidden: boolean): Link {
+  #tie(queue: LinkedQueue, child: MemoryJob, ref: JobRef, policy: ParentFailurePolicy, hidden: boolean): Link {
     const link: Link = { parent: ref, child, childQueue: queue, policy, gone: false, hidden };
     const ties = tiesOf(child);
     ties.links.push(link);
@@ -158,7 +118,7 @@ export class MemoryLinks {
     if (parent.ties.dependants.size === 0) this.find(link.parent.queue)?.history.letGo(parent, now);
   }
 
-  #tellDependants(queue: MemoryQueue, job: MemoryJob, now: number): void {
+  #tellDependants(queue: LinkedQueue, job: MemoryJob, now: number): void {
     for (const link of job.ties?.dependants ?? []) {
       const { child, childQueue, policy, hidden } = link;
       if (hidden) job.ties?.dependants.delete(link);
@@ -167,13 +127,13 @@ export class MemoryLinks {
       link.gone = !isFinal(job.status);
       if (job.status === 'completed' || policy === 'ignore') {
         childQueue.release(child, link, now);
-        this.#touched.add(childQueue);
+        this.#touched.add(childQueue.name);
       } else if (policy === 'cascade-fail') {
         const how = isFinal(job.status) ? job.status : 'removed';
         child.reason = undefined;
         child.error = parentFailedError({ queue: queue.name, id: job.id }, how);
         childQueue.finish(child, 'failed', now);
-        this.#touched.add(childQueue);
+        this.#touched.add(childQueue.name);
         if (this.#cascaded.length < MAX_REPORTED) {
           this.#cascaded.push({ queue: childQueue.name, id: child.id, name: child.name, error: child.error });
         }
@@ -188,7 +148,7 @@ export class MemoryLinks {
 }
 
 /** A job that was run again is meant by its last run. Runs only point forward, so the walk ends. */
-export function lastRun(find: (queue: string) => MemoryQueue | undefined, ref: JobRef): JobRef {
+export function lastRun(find: (queue: string) => LinkedQueue | undefined, ref: JobRef): JobRef {
   const jobs = find(ref.queue)?.jobs;
   let last = ref;
   for (let next = jobs?.get(ref.id)?.retriedById; next !== undefined;) {

@@ -18,9 +18,9 @@ import type {
 import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
 import { MemoryDedup } from './memory-dedup.js';
 import { MemoryHistory } from './memory-history.js';
-import { MemoryJob, place } from './memory-job.js';
+import { MemoryJob, nameChild, place, type Link } from './memory-job.js';
 import { MemoryLimits } from './memory-limits.js';
-import { nameChild, type Link, type MemoryLinks } from './memory-links.js';
+import type { MemoryLinks } from './memory-links.js';
 import { OrderedSet } from './ordered-set.js';
 
 /** Expired leases, and due jobs, that a claim moves on the way (due ones: at least); `nextDueMs` is 0 while more wait. */
@@ -144,12 +144,11 @@ export class MemoryQueue {
     this.#promoteDue(now, Math.max(request.count, MAX_ON_THE_WAY));
     const taken: MemoryJob[] = [];
     const count = this.limits.allow(Math.min(request.count, MAX_BATCH_ITEMS), this.leased.size, request.limits, now);
-    if (request.alone && count > 0 && this.suspects.size > 0) {
-      taken.push(this.#lease(this.suspects.first() as MemoryJob, request, now));
-    }
+    const suspect = request.alone && count > 0 ? this.#next(this.suspects) : undefined;
+    if (suspect) taken.push(this.#lease(suspect, request, now));
     let bytes = 0;
     while (taken.length < count && !taken[0]?.suspect) {
-      const job = this.strategy === 'lifo' ? this.ready.last() : this.ready.first();
+      const job = this.#next(this.ready);
       if (!job) break;
       bytes += job.data?.length ?? 0;
       if (taken.length > 0 && bytes > MAX_BATCH_BYTES) break;
@@ -286,6 +285,10 @@ export class MemoryQueue {
   /** How many idle processes a resumed queue has work for. */
   get claimable(): number {
     return this.ready.size + this.suspects.size + this.delayed.size;
+  }
+
+  #next(set: OrderedSet<MemoryJob>): MemoryJob | undefined {
+    return this.strategy === 'lifo' ? set.last() : set.first();
   }
 
   #promoteDue(now: number, limit: number): void {

@@ -48,6 +48,15 @@ export const suspectCases = suite('suspect', (it) => {
     assert.equal(second.suspects, 0);
   });
 
+  it('[suspect] on a lifo queue the newest suspect comes first', async (p, bench) => {
+    await p.declare('mail', { strategy: 'lifo' });
+    await p.add('mail', ...jobs(2, {}, ''));
+    await makeSuspects(p, bench, 2);
+    const listed = ids(await bench.list('mail', 'waiting'));
+    assert.deepEqual(ids(await p.take('mail', 10, { policy: STRICT, alone: true })), ['00001']);
+    assert.deepEqual(listed, ['00001', '00000']);
+  });
+
   it('[suspect] a claim for no jobs gets no suspect either', async (p, bench) => {
     await p.add('mail', ...jobs(1, {}, ''));
     await makeSuspects(p, bench, 1);

@@ -114,23 +114,25 @@ const NONE: readonly never[] = [];
 /** The options that the job itself set, as users wrote them. */
 export function jobOpts({ job }: JobMeta): JobOwnOptions {
   if (!job) return NO_OPTS;
-  const { timeoutMs, delayMs, deduplication, parentFailurePolicy, ...same } = job;
-  return {
-    ...same,
-    ...(delayMs === undefined ? {} : { delay: delayMs }),
-    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-    ...(parentFailurePolicy === undefined ? {} : { parentFailurePolicy: parentFailurePolicy as ParentFailurePolicy }),
-    ...(deduplication ? { deduplication: dedupOf(deduplication) } : {}),
-  };
+  const { deduplication } = job;
+  const opts: { -readonly [K in keyof JobOwnOptions]: JobOwnOptions[K] } = {};
+  if (job.priority !== undefined) opts.priority = job.priority;
+  if (job.delayMs !== undefined) opts.delay = job.delayMs;
+  if (job.attempts !== undefined) opts.attempts = job.attempts;
+  if (job.backoff) opts.backoff = job.backoff;
+  if (job.timeoutMs !== undefined) opts.timeout = job.timeoutMs;
+  if (job.removeOnComplete !== undefined) opts.removeOnComplete = job.removeOnComplete;
+  if (job.removeOnFail !== undefined) opts.removeOnFail = job.removeOnFail;
+  if (job.parentFailurePolicy) opts.parentFailurePolicy = job.parentFailurePolicy as ParentFailurePolicy;
+  if (deduplication) opts.deduplication = dedupOf(deduplication);
+  return opts;
 }
 
-function dedupOf({
-  key,
-  mode,
-  ttlMs,
-}: NonNullable<NonNullable<JobMeta['job']>['deduplication']>): NonNullable<JobOwnOptions['deduplication']> {
+function dedupOf({ key, mode, ttlMs }: StoredDedup): NonNullable<JobOwnOptions['deduplication']> {
   return { key, mode: mode as DeduplicationMode, ...(ttlMs === undefined ? {} : { ttl: ttlMs }) };
 }
+
+type StoredDedup = NonNullable<NonNullable<JobMeta['job']>['deduplication']>;
 
 /** The public form of a reference. */
 export function addressOf({ queue, id }: JobRef): JobAddress {

@@ -1,7 +1,7 @@
 import type { JobStatus, QueueStrategy } from '../job/states.js';
 import type { StoredJob } from '../job/stored-job.js';
 import type { CallId, StoreOptions } from './calls.js';
-import type { CascadedJob } from './job-store.js';
+import type { CascadedJob } from './new-job.js';
 
 /**
  * What a disabled queue does with new jobs. `hold`: keeps them as `paused` until it is enabled. `skip`: drops them.

@@ -2,7 +2,7 @@ import type { ConsumerKeep } from '../job/retention.js';
 import type { JobMeta, JobRef, LogEntry, Progress, StoredError } from '../job/stored-job.js';
 import type { CallId, StoreOptions } from './calls.js';
 import type { JobAdmin } from './job-admin.js';
-import type { EnqueueResult, NewJob, ThenJob } from './new-job.js';
+import type { CascadedJob, EnqueueResult, NewJob, ThenJob } from './new-job.js';
 
 export type { CallId, StoreOptions };
 export type { QueueRecord } from './job-admin.js';
@@ -274,18 +274,6 @@ export interface SettleReply {
   /** Jobs that failed because one of these did. */
   readonly cascaded: CascadedJob[];
   readonly claim?: ClaimReply;
-}
-
-/**
- * A job that failed because a parent did not complete and its policy is `cascade-fail`. A call reports at most 1 000;
- * the transition itself has no such bound.
- * @publicApi
- */
-export interface CascadedJob {
-  readonly queue: string;
-  readonly id: string;
-  readonly name: string;
-  readonly error: StoredError;
 }
 
 /** @publicApi */

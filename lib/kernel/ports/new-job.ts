@@ -1,6 +1,6 @@
 import type { JobKeep } from '../job/retention.js';
 import type { JobStatus } from '../job/states.js';
-import type { JobMeta, JobRef } from '../job/stored-job.js';
+import type { JobMeta, JobRef, StoredError } from '../job/stored-job.js';
 
 /**
  * What becomes of a job when a parent does not complete (it failed, was cancelled or was removed). `block`: the job
@@ -18,6 +18,18 @@ export interface ParentLinks {
   /** 1 to 1 000, each once, in any queue; one that was run again is meant by its last run. An earlier job of the same group may be a parent. */
   readonly refs: readonly JobRef[];
   readonly policy: ParentFailurePolicy;
+}
+
+/**
+ * A job that failed because a parent did not complete and its policy is `cascade-fail`. A call reports at most 1 000;
+ * the transition itself has no such bound.
+ * @publicApi
+ */
+export interface CascadedJob {
+  readonly queue: string;
+  readonly id: string;
+  readonly name: string;
+  readonly error: StoredError;
 }
 
 /**

@@ -120,8 +120,9 @@ export class Gates {
     }
   }
 
+  /** A delay of nothing would bring the job back at once, to be denied again, and again. */
   #deny(run: ConsumerRun, wanted: number, reason: ReleaseReason): Refusal {
-    const delayMs = Number.isFinite(wanted) && wanted >= 0 ? Math.min(Math.ceil(wanted), MAX_DELAY_MS) : LIMITED_MS;
+    const delayMs = Number.isFinite(wanted) && wanted > 0 ? Math.min(Math.ceil(wanted), MAX_DELAY_MS) : LIMITED_MS;
     run.group?.denied(delayMs);
     return { outcome: releaseOf(run, delayMs, reason) };
   }

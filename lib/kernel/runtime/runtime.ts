@@ -29,8 +29,8 @@ export interface Runtime {
   readonly addChild: AddChild;
   /** The lane for calls to this queue. */
   lane(queue: string): CallLane;
-  /** A loop has taken its last slot: from now on somebody has to sweep its queue. */
-  loopIsFull(): void;
+  /** A loop claims nothing for a while (its slots are taken, it rests): from now on somebody has to sweep its queue. */
+  loopIsBlind(): void;
   /** Longest sleep of an idle consumer now (ms): its own floor, more while the wake-up channel is proven. */
   pollFloor(spec: { readonly pollIntervalMs: number; readonly leaseMs: number }): number;
 }

@@ -4,8 +4,8 @@ import { Reporter } from './reporter.js';
 import type { Runtime } from './runtime.js';
 import type { WorkerLoop } from './worker-loop.js';
 
-/** Queues whose slots are all taken are swept this often (ms), so that no expired lease waits longer than 5 s. */
-const FULL_EVERY_MS = { least: 2_500, most: 4_500 };
+/** Queues that nobody here claims from now are swept this often (ms), so that no expired lease waits longer than 5 s. */
+const BLIND_EVERY_MS = { least: 2_500, most: 4_500 };
 /** A queue that was claimed from within this time (ms) has just been reaped. */
 const JUST_CLAIMED_MS = 500;
 /** Every registered queue is swept this often by any process (ms). */
@@ -15,12 +15,12 @@ const MAX_PAGES = 20;
 
 /**
  * Takes back the leases of dead processes where no claim does: claims reap on the way, but a queue whose slots are all
- * taken is not claimed from. Any process may sweep; no leader is needed.
+ * taken, or whose rate or throttle is used up, is not claimed from. Any process may sweep; no leader is needed.
  */
 export class Sweeper {
   #allTimer: Timer | undefined;
-  /** Armed only while a loop is full: idle queues cost nothing. */
-  #fullTimer: Timer | undefined;
+  /** Armed only while a loop claims nothing: idle queues cost nothing. */
+  #blindTimer: Timer | undefined;
   #stopped = true;
   readonly #reporter: Reporter;
 
@@ -34,30 +34,30 @@ export class Sweeper {
   start(): void {
     this.#stopped = false;
     this.#armAll();
-    this.watchFull();
+    this.watchBlind();
   }
 
   stop(): void {
     this.#stopped = true;
     this.#allTimer?.cancel();
-    this.#fullTimer?.cancel();
-    this.#fullTimer = undefined;
+    this.#blindTimer?.cancel();
+    this.#blindTimer = undefined;
   }
 
-  /** A loop has taken its last slot: its queue is swept from now on, until it has a free one. */
-  watchFull(): void {
-    if (this.#fullTimer || this.#stopped || this.#fullLoops().length === 0) return;
-    const { least, most } = FULL_EVERY_MS;
-    this.#fullTimer = this.#timer(least + (most - least) * this.rt.random.next(), async () => {
-      this.#fullTimer = undefined;
+  /** A loop claims nothing for a while: its queue is swept from now on, until it does again. */
+  watchBlind(): void {
+    if (this.#blindTimer || this.#stopped || this.#blindLoops().length === 0) return;
+    const { least, most } = BLIND_EVERY_MS;
+    this.#blindTimer = this.#timer(least + (most - least) * this.rt.random.next(), async () => {
+      this.#blindTimer = undefined;
       const now = this.rt.clock.monotonic();
-      const queues = this.#fullLoops()
+      const queues = this.#blindLoops()
         .filter(({ lastClaimAt }) => now - lastClaimAt >= JUST_CLAIMED_MS)
         .map(({ queue }) => queue);
       try {
         if (queues.length > 0) await this.#sweep(queues);
       } finally {
-        this.watchFull();
+        this.watchBlind();
       }
     });
   }
@@ -73,8 +73,8 @@ export class Sweeper {
     });
   }
 
-  #fullLoops(): WorkerLoop[] {
-    return [...this.loops()].filter(({ full }) => full);
+  #blindLoops(): WorkerLoop[] {
+    return [...this.loops()].filter(({ blind }) => blind);
   }
 
   #timer(ms: number, run: () => Promise<void>): Timer {

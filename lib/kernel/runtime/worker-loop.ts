@@ -74,9 +74,14 @@ export class WorkerLoop implements Claimer, RunnerHost {
     return this.#runner.zombies;
   }
 
-  /** Every slot is taken: no claim reaps expired leases on the way. */
+  /** Every slot is taken. */
   get full(): boolean {
     return this.#running + this.#claiming >= this.spec.concurrency;
+  }
+
+  /** It claims nothing now, so nothing is reaped on the way: the sweeper has to. */
+  get blind(): boolean {
+    return this.full || this.#resting || this.#allowance() <= 0;
   }
 
   /** Monotonic time of the last claim, for the sweeper. */
@@ -95,7 +100,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   wake(): boolean {
     this.#hungry = true;
     this.kick();
-    return this.#state === 'open' && !this.full && !this.#resting && this.#allowance() > 0;
+    return this.#state === 'open' && !this.blind;
   }
 
   kick(): void {
@@ -199,7 +204,10 @@ export class WorkerLoop implements Claimer, RunnerHost {
     const want = alone ? 1 : Math.min(slots * batchSize, MAX_BATCH_ITEMS);
     if (!throttle) return want;
     const allowed = this.#allowance();
-    if (allowed <= 0) this.#sleep(this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0);
+    if (allowed <= 0) {
+      this.#sleep(this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0);
+      this.rt.loopIsBlind();
+    }
     return Math.min(want, allowed);
   }
 
@@ -303,7 +311,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
       else this.#runner.start(run);
     }
     this.#runner.flush();
-    if (this.full) this.rt.loopIsFull();
+    if (this.full) this.rt.loopIsBlind();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
     if (reply.retryAfterMs !== undefined) this.#rest(reply.retryAfterMs);
@@ -325,6 +333,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #rest(ms: number): void {
     this.#restUntil = Math.max(this.#restUntil, this.rt.clock.monotonic() + ms);
     this.#sleep(ms);
+    this.rt.loopIsBlind();
   }
 
   /** Looks again after `ms`, unless a hint comes before; never within a rest. */

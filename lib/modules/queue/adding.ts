@@ -24,20 +24,34 @@ export interface Added {
 }
 
 /**
- * Adds one job.
+ * Adds one job that is not plain: it has parents to look up, a schema to wait for, a transaction to refuse.
  *
  * @throws InvalidPayloadError, TransactionsNotSupportedError before anything is sent
  * @throws UnknownParentError, AmbiguousJobError, QueueDisabledError, TooManyHeldJobsError
  */
-export async function addOne(host: QueueHost, draft: JobDraft): Promise<Added> {
+export async function addSpecial(host: QueueHost, draft: JobDraft): Promise<Added> {
   const { where } = draft;
   refuseTransaction(host, where, draft);
   if (draft.checked) await draft.checked;
   await host.ready();
   const job = draft.parents ? await linkOne(host, draft) : draft.job;
-  const [result] = (await host.enqueuer.add([job])) as [EnqueueResult];
-  if (result.refused) throw refusalError(where, host.plan.queue, result.refused);
-  return { job, result };
+  return accepted(host, draft, job, await host.enqueuer.add([job]));
+}
+
+/** What the store answered of one job, unless it refused it. */
+export function accepted(
+  { plan }: QueueHost,
+  { where }: JobDraft,
+  job: NewJob,
+  [result]: readonly EnqueueResult[],
+): Added {
+  if (result?.refused) throw refusalError(where, plan.queue, result.refused);
+  return { job, result: result as EnqueueResult };
+}
+
+/** Nothing has to be found out about the job: it can be sent at once. */
+export function isPlain({ parents, checked, tx }: JobDraft): boolean {
+  return !parents && !checked && !tx;
 }
 
 /** Adds jobs in order, chunk by chunk. Every item is checked before the first chunk is sent. */

@@ -7,7 +7,7 @@ import type { JobCounts, JobFilter } from '../../kernel/ports/job-admin.js';
 import type { JobMeta } from '../../kernel/job/stored-job.js';
 import { errorOf } from '../../kernel/runtime/finish-waiter.js';
 import { parseOptions } from '../../kernel/validation.js';
-import { addMany, addOne, inItem, type Added } from './adding.js';
+import { accepted, addMany, addSpecial, inItem, isPlain, type Added } from './adding.js';
 import {
   cancelJob,
   changeDelay,
@@ -94,7 +94,7 @@ export class Queue<T = unknown, R = unknown> {
    */
   add(data: T, ...opts: OptionsAfter<T>): Promise<JobHandle<T, R>>;
   add<N extends string>(name: N, data: PayloadFor<T, N>, opts?: JobOptions): Promise<JobHandle<T, R>>;
-  async add(...args: readonly unknown[]): Promise<JobHandle<T, R>> {
+  add(...args: readonly unknown[]): Promise<JobHandle<T, R>> {
     const named = typeof args[0] === 'string' && args.length > 1;
     const [name, data, opts] = named ? (args as [string, unknown, unknown?]) : [undefined, args[0], args[1]];
     return this.addFrom(undefined, name, data as T, opts);
@@ -110,7 +110,10 @@ export class Queue<T = unknown, R = unknown> {
     const host = this.#host();
     // Encoded before anything is awaited: the caller may change the object as soon as it has the promise.
     const draft = newJob(host.plan, name, data, options, host.newId, lineage);
-    return this.#handle(host, await addOne(host, draft), data);
+    if (!isPlain(draft)) return this.#handle(host, await addSpecial(host, draft), data);
+    // Inline: each asynchronous function in between would cost every add.
+    await host.ready();
+    return this.#handle(host, accepted(host, draft, draft.job, await host.enqueuer.add([draft.job])), data);
   }
 
   /**

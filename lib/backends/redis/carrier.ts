@@ -1,0 +1,147 @@
+import type { CallId, CascadedJob, StoreOptions } from '../../kernel/ports/job-store.js';
+import { openCascadedOne } from './decode.js';
+import type { RedisRegistry } from './registry.js';
+import type { RedisClientLike } from './connection.js';
+import type { Arg, Reply, ScriptRunner, Transition } from './script-runner.js';
+
+/** Entries of an outbox that are carried at once. */
+const PAGE = 500;
+/** Failures that one call reports at most. */
+const MAX_REPORTED = 1_000;
+
+interface Task {
+  readonly queue: string;
+  readonly work: number;
+  readonly unlinked: readonly Reply[];
+}
+
+/** What is left to do, and what it did so far. */
+interface Trip {
+  readonly tasks: Task[];
+  readonly cascaded: CascadedJob[];
+  /** The same as it is noted for a resend: queue, id, head, error. */
+  readonly raw: string[];
+  readonly opts: StoreOptions | undefined;
+}
+
+/**
+ * Carries to other slots what a transition did not do there itself. A script touches one slot only, so it leaves
+ * messages in its slot's outbox; this peeks at them, applies them in the slots they are for, and only then removes them.
+ * Whoever dies on the way, the next sweep goes on: the receiver knows the last message that it applied of each sender, so
+ * nothing is applied twice.
+ */
+export class Carrier {
+  constructor(
+    private readonly client: RedisClientLike,
+    private readonly scripts: ScriptRunner,
+    private readonly registry: RedisRegistry,
+  ) {}
+
+  /** Does what `done` left. Answers the jobs that failed elsewhere because of it. */
+  async finish(queue: string, done: Transition, call?: CallId, opts?: StoreOptions): Promise<CascadedJob[]> {
+    const before = openMore(done.more);
+    if (done.work === 0) return before;
+    const trip = await this.#travel({ queue, work: done.work, unlinked: done.unlinked }, opts);
+    if (call && trip.raw.length > 0) {
+      const args = [call.client, call.n, ...done.more, ...trip.raw];
+      await this.scripts.run(this.client, 'RedisJobStore', 'more', queue, args, opts);
+    }
+    return [...before, ...trip.cascaded];
+  }
+
+  /** The same for work that nobody's call is behind: what a sweep found. */
+  async carry(queue: string, work: number, opts?: StoreOptions): Promise<CascadedJob[]> {
+    if (work === 0) return [];
+    return (await this.#travel({ queue, work, unlinked: [] }, opts)).cascaded;
+  }
+
+  async #travel(first: Task, opts: StoreOptions | undefined): Promise<Trip> {
+    const trip: Trip = { tasks: [first], cascaded: [], raw: [], opts };
+    // The list grows while it is walked: a cascade through many slots is a loop.
+    for (let task = trip.tasks.shift(); task; task = trip.tasks.shift()) {
+      if (task.work & 2) await this.#link(trip, task);
+      if (task.work & 1) await this.#drain(trip, task.queue);
+    }
+    return trip;
+  }
+
+  /** Applies the outbox of one slot until it is empty. */
+  async #drain(trip: Trip, queue: string): Promise<void> {
+    let done = '';
+    for (;;) {
+      // One call removes what has been applied and answers what is next.
+      const entries = (await this.#run('outbox', queue, [done, PAGE], trip)) as readonly Reply[];
+      if (entries.length === 0) return;
+      const byTarget = new Map<string, Arg[][]>();
+      for (const [number, target, ...message] of entries as readonly (readonly string[])[]) {
+        if (number === undefined || target === undefined) continue;
+        const messages = byTarget.get(target);
+        if (messages) messages.push([number, ...message]);
+        else byTarget.set(target, [[number, ...message]]);
+        done = number;
+      }
+      for (const [target, messages] of byTarget) {
+        await this.registry.ensure(target);
+        this.#note(trip, target, await this.#run('apply', target, [queue, messages.length, ...messages.flat()], trip));
+      }
+    }
+  }
+
+  /**
+   * Ties jobs of a slot to their parents in others, and resolves what that found: a parent may have ended between the
+   * look at it and now.
+   */
+  async #link(trip: Trip, task: Task): Promise<void> {
+    const known = task.unlinked.length > 0;
+    const found = known ? task.unlinked : ((await this.#run('unlinked', task.queue, [PAGE], trip)) as readonly Reply[]);
+    const children = found.map((entry) => {
+      const [id = '', birth = '', policy = '', ...flat] = entry as readonly string[];
+      const parents = [];
+      for (let i = 0; i < flat.length; i += 3) {
+        parents.push({ queue: flat[i] ?? '', id: flat[i + 1] ?? '', birth: flat[i + 2] ?? '', answer: [] as Arg[] });
+      }
+      return { id, birth, policy, parents };
+    });
+    const slots = new Map<string, { readonly args: Arg[]; readonly parents: (typeof children)[number]['parents'] }>();
+    for (const child of children) {
+      for (const parent of child.parents) {
+        let slot = slots.get(parent.queue);
+        if (!slot) slots.set(parent.queue, (slot = { args: [], parents: [] }));
+        slot.args.push(parent.id, parent.birth, task.queue, child.id, child.birth, child.policy);
+        slot.parents.push(parent);
+      }
+    }
+    await Promise.all(
+      [...slots].map(async ([queue, { args, parents }]) => {
+        const answers = await this.#run('link', queue, [parents.length, ...args], trip);
+        for (const [i, parent] of parents.entries()) parent.answer = answers.slice(3 * i, 3 * i + 3) as Arg[];
+      }),
+    );
+    const args: Arg[] = [children.length];
+    for (const { id, birth, policy, parents } of children) {
+      args.push(id, birth, policy, parents.length);
+      for (const parent of parents) args.push(parent.queue, parent.id, ...parent.answer);
+    }
+    if (children.length > 0) this.#note(trip, task.queue, await this.#run('resolve', task.queue, args, trip));
+  }
+
+  #note(trip: Trip, queue: string, [cascaded, work, unlinked]: Reply): void {
+    const list = cascaded as readonly string[];
+    for (let i = 0; i < list.length && trip.cascaded.length < MAX_REPORTED; i += 3) {
+      const one = list.slice(i, i + 3);
+      trip.cascaded.push(openCascadedOne(queue, one));
+      trip.raw.push(queue, ...one);
+    }
+    if (work !== 0) trip.tasks.push({ queue, work: work as number, unlinked: unlinked as Reply[] });
+  }
+
+  #run(name: Parameters<ScriptRunner['run']>[2], queue: string, args: readonly Arg[], trip: Trip): Promise<Reply> {
+    return this.scripts.run(this.client, `RedisJobStore (queue "${queue}")`, name, queue, args, trip.opts);
+  }
+}
+
+function openMore(more: readonly string[]): CascadedJob[] {
+  const cascaded: CascadedJob[] = [];
+  for (let i = 0; i < more.length; i += 4) cascaded.push(openCascadedOne(more[i] ?? '', more.slice(i + 1, i + 4)));
+  return cascaded;
+}

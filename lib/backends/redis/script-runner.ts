@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { HistoryLimits } from '../../kernel/ports/backend.js';
+import type { CallId, StoreOptions } from '../../kernel/ports/calls.js';
+import { CallRefusedError } from '../../kernel/errors/index.js';
+import type { RedisClientLike } from './connection.js';
+import type { RedisKeys } from './keys.js';
+import { isNoScript, storeError } from './redis-errors.js';
+import { SCRIPTS, type ScriptName } from './scripts.js';
+
+/** What a script is given: texts and numbers, lists in it are flattened. */
+export type Arg = string | number;
+/** What a script answers: texts, whole numbers, lists of those. */
+export type Reply = readonly (string | number | null | Reply)[];
+
+/** A transition's answer, and what it leaves to be carried to other slots. */
+export interface Transition {
+  readonly reply: Reply;
+  /** Bits: 1 = the outbox has entries, 2 = links have to be made. */
+  readonly work: number;
+  /** The links, where the script knows them. */
+  readonly unlinked: readonly Reply[];
+  /** What an earlier run of this call did elsewhere: queue, id, head, error of each cascaded job. */
+  readonly more: readonly string[];
+}
+
+interface Compiled {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+/**
+ * Runs scripts on the slot of a queue: by their SHA, and once by their text where the server does not have them (it was
+ * restarted, or somebody flushed its scripts). Translates errors; sends nothing twice.
+ */
+export class ScriptRunner {
+  readonly #compiled: Readonly<Record<ScriptName, Compiled>>;
+
+  constructor(
+    private readonly keys: RedisKeys,
+    private readonly limits: HistoryLimits,
+    scriptFlags: boolean,
+  ) {
+    this.#compiled = Object.fromEntries(
+      Object.entries(SCRIPTS).map(([name, text]) => {
+        // Redis 6.2 knows no flags and takes the first line for code.
+        const lua = scriptFlags ? text : text.slice(text.indexOf('\n') + 1);
+        return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
+      }),
+    ) as Record<ScriptName, Compiled>;
+  }
+
+  /** Runs a script; what it answers is its own affair. */
+  async run(
+    client: RedisClientLike,
+    where: string,
+    name: ScriptName,
+    queue: string,
+    args: readonly Arg[],
+    opts?: StoreOptions,
+  ): Promise<Reply> {
+    const { lua, sha } = this.#compiled[name];
+    const { maxTimelineEntries, maxJobLogs } = this.limits;
+    const now = opts?.now === undefined ? '' : String(opts.now);
+    const rest = [1, this.keys.meta(queue), queue, now, this.keys.channels, maxTimelineEntries, maxJobLogs, ...args];
+    try {
+      return (await client.call('evalsha', [sha, ...rest])) as Reply;
+    } catch (error) {
+      if (!isNoScript(error)) throw storeError(where, error);
+    }
+    try {
+      return (await client.call('eval', [lua, ...rest])) as Reply;
+    } catch (error) {
+      throw storeError(where, error);
+    }
+  }
+
+  /** Runs a script that is a call of a client (rule 4). */
+  async transition(
+    client: RedisClientLike,
+    where: string,
+    name: ScriptName,
+    queue: string,
+    call: CallId,
+    args: readonly Arg[],
+    opts?: StoreOptions,
+  ): Promise<Transition> {
+    const all = [call.client, call.n, call.acked, ...args];
+    const [reply, work, unlinked, more] = await this.run(client, where, name, queue, all, opts);
+    if (reply === 'refused') throw new CallRefusedError(where, call.n, Number(work));
+    return {
+      reply: reply as Reply,
+      work: work as number,
+      unlinked: unlinked as Reply[],
+      more: (more ?? []) as string[],
+    };
+  }
+}
