@@ -61,7 +61,7 @@ function toJob(model: Model, name: QueueName, drawn: Spec, before: readonly NewJ
     ...{ id, idGiven: true, name: drawn.name, meta: { tags: [tag] }, priority, delayMs },
     ...(data !== undefined && { data }),
     ...(runAt !== undefined && { runAt: model.now + runAt }),
-    ...(gone === 0 && { keep: { completed: { count: 0, ageMs: null, from: 'job' as const } } }),
+    ...(gone === 5 && { keep: { completed: { count: 0, ageMs: null, from: 'job' as const } } }),
     ...(parents && refs.size > 0 && { parents: { refs: [...refs.values()], policy: parents.policy } }),
     ...(dedup && {
       dedup: { key: `${dedup.mode}${dedup.key}`, mode: dedup.mode as Deduplication['mode'], ...(ttlMs && { ttlMs }) },

@@ -90,6 +90,23 @@ export const MODEL_DEFECTS: readonly (readonly [name: string, ...edits: Edit[]])
   ),
 ];
 
+/** The part of them that concerns dependencies alone, and more of that kind. */
+export const DAG_DEFECTS: readonly (readonly [name: string, ...edits: Edit[]])[] = [
+  ...MODEL_DEFECTS.filter(([name]) => /parent|dependants|diamond/.test(name)),
+  defect(
+    'a failed parent counts as done for all',
+    'memory-links.ts',
+    "if (job.status === 'completed' || policy === 'ignore') {",
+    "if (job.status !== 'cancelled' || policy === 'ignore') {",
+  ),
+  defect(
+    'a job waits for its first parent only',
+    'memory-queue.ts',
+    'if (child.set === this.blocked && child.ties?.waitsFor.size === 0) this.#admit(child, now);',
+    'if (child.set === this.blocked) { child.ties?.waitsFor.clear(); this.#admit(child, now); }',
+  ),
+];
+
 /** The edits of one file, as pairs of what to find and what to put there. */
 function defect(name: string, file: string, ...pairs: string[]): [string, ...Edit[]] {
   const edits: Edit[] = [];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { NewJob } from '../../lib/kernel/ports/job-store.js';
 import { cascadedAre, queueAt } from './model-calls.js';
+import { mayBePurged } from './model-look.js';
 import { command, delay, pick, queue, someJob } from './model-command.js';
 import { QUEUES, type MJob } from './model.js';
 import type { JobStatus } from './model-types.js';
@@ -217,9 +218,15 @@ const obliterate = command(
       const vanished: MJob[] = [];
       for (const job of before) if (!(await real.store.admin.get(name, job.id, at))) vanished.push(job);
       assert.ok(vanished.length >= reply, `${reply} jobs were said to be obliterated, ${vanished.length} are gone`);
-      // A parent that nobody needs any more may go with them: those that had not ended are surely what was deleted.
-      const sure = vanished.toSorted((x, y) => Number(model.isFinal(x)) - Number(model.isFinal(y))).slice(0, reply);
-      model.together(() => sure.forEach((job) => model.forget(job)));
+      // A parent that nobody needs any more may go with them, and is not counted: those that no rule lets go are
+      // surely what was deleted.
+      model.together(() => {
+        const open = vanished.filter((job) => !model.isFinal(job));
+        for (const job of open) model.forget(job);
+        const ended = vanished.filter((job) => !open.includes(job));
+        const sure = ended.toSorted((x, y) => Number(mayBePurged(model, x)) - Number(mayBePurged(model, y)));
+        for (const job of sure.slice(0, reply - open.length)) model.forget(job);
+      });
       model.cascaded = [];
     },
 );

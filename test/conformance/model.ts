@@ -217,6 +217,7 @@ export class Model {
   #addOne(queue: MQueue, input: NewJob, seen: Set<string>): Result {
     const standing = this.#standing(queue, input);
     if (standing) return standing;
+    if (seen.has(input.id)) return { id: input.id, created: false, skipped: true };
     const unknown = input.parents?.refs.find(
       (ref) => !this.find(ref) && !(ref.queue === queue.name && seen.has(ref.id)),
     );

@@ -208,7 +208,12 @@ describe('addBulk', () => {
   });
 
   it('sends no chunk whose parent was refused, and says what was wrong', async () => {
-    const queue = engine.queue<number>({ name: 'q' });
+    let calls = 0;
+    const backend = wrapBackend(world.backend, (operation, _args, run) => {
+      if (operation === 'enqueue') calls += 1;
+      return run();
+    });
+    const queue = world.engine({}, { backend }).queue<number>({ name: 'q' });
     const error = await failureOf(
       queue.addBulk(
         Array.from({ length: 2_000 }, (_, n) => ({
@@ -222,6 +227,7 @@ describe('addBulk', () => {
     );
     expect(error).toMatchObject({ code: 'UNKNOWN_PARENT', parentId: 'nobody' });
     expect(await queue.count()).toBe(0);
+    expect(calls).toBe(1);
   });
 
   it('says which item has an unknown parent', async () => {

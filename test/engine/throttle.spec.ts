@@ -70,13 +70,18 @@ describe('throttle', () => {
 
   it('holds however many claims are under way', async () => {
     const held: (() => void)[] = [];
-    let hold = true;
+    let hold = false;
     const backend = wrapBackend(world.backend, async (operation, _args, run) => {
       if (operation === 'claim' && hold) await new Promise<void>((go) => held.push(go));
       return run();
     });
     const at: number[] = [];
     const engine = await consumer({ throttle: { max: 3, duration: '10s' } }, at, 0, { backend });
+    await world.clock.advance('1s');
+    hold = true;
+    // One claim is on its way because time has passed; the jobs would be reason for another.
+    await world.clock.advance('10s');
+    expect(held).toHaveLength(1);
     await engine.producer('q').addBulk(jobs(10));
     await world.clock.advance('1s');
     hold = false;

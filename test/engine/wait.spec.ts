@@ -218,6 +218,19 @@ describe('waitUntilFinished', () => {
     expect(await queue.getJob(job.id)).toBeUndefined();
   });
 
+  it('also when it looks after the record is removed and before the process has the reply', async () => {
+    const backend = wrapBackend(world.backend, async (operation, _args, run) => {
+      const reply = await run();
+      if (operation === 'settle') await world.clock.sleep('800ms');
+      return reply;
+    });
+    const engine = world.engine({}, { backend });
+    const queue = engine.queue<number, string>({ name: 'q', removeOnComplete: true, handler: () => 'kept' });
+    await engine.start();
+    const job = await queue.add(1, { delay: '3s' });
+    expect(await world.passUntil(job.waitUntilFinished(), '100ms')).toBe('kept');
+  });
+
   it('tells how a job failed elsewhere although its record is removed as it fails', async () => {
     const [here, there] = [world.engine(), world.engine()];
     there.worker({

@@ -95,7 +95,7 @@ worker(Encode, { handler: () => 'x', condition: (ctx: JobContext<Mails>) => ctx.
 // @ts-expect-error for both sides
 defineQueue('encode', { concurrency: 5 });
 // @ts-expect-error for all definitions of a module there is no hook
-new OqronEngine({ modules: [{ module: 'queue', deadLetter: { onDead: () => 1 } }] });
+export const withHook = new OqronEngine({ modules: [{ module: 'queue', deadLetter: { onDead: () => 1 } }] });
 
 queue<Video>({
   name: 'parents',

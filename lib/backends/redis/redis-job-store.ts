@@ -23,6 +23,7 @@ import type { Carrier } from './carrier.js';
 import type { RedisConnections } from './connection.js';
 import { openCascaded, openClaim, openResults, openSwept, verdictOf } from './decode.js';
 import { pushClaim, pushJob, pushNote, pushOutcome, type ParentStates } from './encode.js';
+import { groupBy } from './group-by.js';
 import { RedisAdmin } from './redis-admin.js';
 import type { RedisRegistry } from './registry.js';
 import type { Arg, Reply, ScriptRunner, Transition } from './script-runner.js';
@@ -111,7 +112,7 @@ export class RedisJobStore implements JobStore {
   async extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]> {
     const { scripts, connections } = this.parts();
     const verdicts = new Array<ExtendVerdict>(leases.length).fill('busy');
-    const byQueue = Map.groupBy(leases.keys(), (i) => leases[i]?.queue ?? '');
+    const byQueue = groupBy(leases.keys(), (i) => leases[i]?.queue ?? '');
     await Promise.all(
       [...byQueue].map(async ([queue, places]) => {
         const args: Arg[] = [places.length];
@@ -130,7 +131,7 @@ export class RedisJobStore implements JobStore {
   async annotate(notes: readonly JobNote[], opts?: StoreOptions): Promise<void> {
     const { scripts, connections } = this.parts();
     await Promise.all(
-      [...Map.groupBy(notes, ({ queue }) => queue)].map(([queue, ofQueue]) => {
+      [...groupBy(notes, ({ queue }) => queue)].map(([queue, ofQueue]) => {
         const args: Arg[] = [ofQueue.length];
         for (const note of ofQueue) {
           const rest: Arg[] = [];

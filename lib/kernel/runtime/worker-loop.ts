@@ -205,7 +205,9 @@ export class WorkerLoop implements Claimer, RunnerHost {
     if (!throttle) return want;
     const allowed = this.#allowance();
     if (allowed <= 0) {
-      this.#sleep(this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0);
+      const ms = this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0;
+      // With nothing used up, claims under way may use it: their replies look again.
+      if (ms > 0) this.#sleep(ms);
       this.rt.loopIsBlind();
     }
     return Math.min(want, allowed);

@@ -18,7 +18,7 @@ import { parseOptions } from '../../kernel/validation.js';
 import { jobOptionsSchema, type DefaultJobSettings, type JobSettings } from './options.schema.js';
 
 /** The name of a job that names none. */
-export const DEFAULT_JOB_NAME = 'default';
+const DEFAULT_JOB_NAME = 'default';
 
 /** What a producer puts on every job of its queue, worked out once. */
 export interface ProducerPlan {

@@ -4,7 +4,7 @@ import { JOB_STATUSES } from '../../kernel/job/states.js';
 import { duration, integer, positiveDuration, strict } from '../../kernel/validation.js';
 
 /** Jobs that one `redrive` may run again. */
-export const MAX_REDRIVE = 10_000;
+const MAX_REDRIVE = 10_000;
 
 const instant = z
   .union([z.number(), z.date()], 'expected ms since 1970, or a Date')

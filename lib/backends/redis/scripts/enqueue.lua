@@ -24,7 +24,8 @@ prefetch(ids)
 -- Why the group as a whole cannot be added.
 local function refusal(group)
   if cfg.disabled == 0 and not group.parents then return end
-  local inGroup, keys, fresh = {}, {}, 0
+  local inGroup, keys, failing, fresh = {}, {}, {}, 0
+  local skips = cfg.disabled == 1 and cfg.behavior == 1
   for i = 1, #group do
     local input = group[i]
     local new = not load(input.id) and not inGroup[input.id]
@@ -38,10 +39,17 @@ local function refusal(group)
         local unknown
         if ref.queue == QUEUE then unknown = not inGroup[ref.id] and not load(ref.id) else unknown = ref.state == 'u' end
         if unknown then return { #group, 3, 'p', ref.queue, ref.id } end
+        if input.parents.policy == 'f' then
+          local state = ref.state
+          if ref.queue == QUEUE and not inGroup[ref.id] then state = FINAL_OF[lastRun(load(ref.id)).set] end
+          if state == 'f' or state == 'x' or (ref.queue == QUEUE and failing[ref.id]) then failing[input.id] = true end
+        end
       end
       inGroup[input.id] = true
-      if d then keys[d.key] = true end
-      fresh = fresh + 1
+      -- What is dropped holds no key, and what is added as failed only one that outlives it; neither is held.
+      local fails = failing[input.id]
+      if d and not skips and (d.mode == 't' or not fails) then keys[d.key] = true end
+      if not fails or skips or cfg.behavior == 2 then fresh = fresh + 1 end
     end
   end
   if cfg.disabled == 0 or fresh == 0 then return end

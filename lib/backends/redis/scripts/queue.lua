@@ -14,6 +14,7 @@ end
 if op == 'declare' then
   local strategy, paused, behavior, maxHeld, version = num(), num(), arg(), arg(), num()
   if cfg.strategy ~= 0 and strategy ~= 0 and cfg.strategy ~= strategy then
+    confirm()
     return { { 'strategy', cfg.strategy }, 0, {} }
   end
   if cfg.strategy == 0 then set('strategy', strategy) end

@@ -25,7 +25,7 @@ for i = 1, count do
   local fence_, letters = num(), arg()
   local holds = j and j.set == 'a' and j.fence == fence_
   if not holds then
-    verdicts[i] = j and j.settled == fence_ and 'a' or 'l'
+    verdicts[i] = j and j.settled > 0 and j.settled == fence_ and 'a' or 'l'
   else
     verdicts[i] = 's'
     j.settled = fence_

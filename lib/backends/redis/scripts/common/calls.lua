@@ -8,8 +8,16 @@ local CALLS = T .. 'c:' .. client
 local seen = call('HMGET', CALLS, 'a', callN, 'x' .. ARGV[at - 1])
 local wasAcked = tonumber(seen[1] or 0)
 if acked < wasAcked then acked = wasAcked end
+
+-- What the client confirmed counts whatever becomes of this call.
+local function confirm()
+  if acked == wasAcked then return end
+  call('HSET', CALLS, 'a', acked)
+  call('PEXPIRE', CALLS, CALL_GARBAGE_MS)
+end
+
 if callN <= acked then
-  if acked > wasAcked then call('HSET', CALLS, 'a', acked); call('PEXPIRE', CALLS, CALL_GARBAGE_MS) end
+  confirm()
   return { 'refused', acked }
 end
 -- The reply of the first time, or nil.

@@ -43,7 +43,7 @@ local function create(input, after, more)
     for field, value in pairs(more) do xset(j, field, value) end
   end
   local d = input.dedup
-  if d then hold(j, d.key, d.mode, d.ttl) end
+  if d then hold(j, d.key, d.mode, d.ttl, after) end
   if after then follow(j, after) end
   local fatal = input.parents and attach(j, input.parents)
   if fatal then

@@ -7,7 +7,8 @@ local function dropKey(key)
   call('ZREM', T .. 'dz', key)
 end
 
--- { id, birth, throttle, until (-1: none), set, created, runAt }
+-- { id, birth, throttle, until (-1: none), set, created, runAt, id and birth of the job that it waits for by `keep-last`,
+-- or '' and 0: that one stands for the key again when this one goes first }
 local function entryOf(key)
   local s = call('HGET', T .. 'dk', key)
   if not s then return end
@@ -45,12 +46,16 @@ local function forgetExpired(limit)
   return #keys
 end
 
--- The job stands for the key from now on.
-local function hold(j, key, mode, ttl)
-  local untilMs = ttl and now + ttl or -1
-  call('HSET', T .. 'dk', key,
-    cmsgpack.pack({ j.id, j.birth, mode == 't' and 1 or 0, untilMs, j.set or 'w', j.created, j.runAt }))
-  if ttl then call('ZADD', T .. 'dz', untilMs, key) else call('ZREM', T .. 'dz', key) end
+local function enter(j, key, throttle, untilMs, behind)
+  call('HSET', T .. 'dk', key, cmsgpack.pack({
+    j.id, j.birth, throttle, untilMs, j.set or 'w', j.created, j.runAt, behind and behind.id or '', behind and behind.birth or 0,
+  }))
+  if untilMs >= 0 then call('ZADD', T .. 'dz', untilMs, key) else call('ZREM', T .. 'dz', key) end
+end
+
+-- The job stands for the key from now on. `behind`: the one that it waits for.
+local function hold(j, key, mode, ttl, behind)
+  enter(j, key, mode == 't' and 1 or 0, ttl and now + ttl or -1, behind)
   j.dk = 1
   xset(j, 'k', key)
   forgetExpired(FORGET_PER_ADD)
@@ -64,6 +69,8 @@ local function freeKey(j, gone)
   if not e or e[1] ~= j.id or e[2] ~= j.birth then return end
   if e[3] == 0 then
     dropKey(key)
+    local behind = e[8] ~= '' and load(e[8])
+    if behind and behind.birth == e[9] and not isFinal(behind) then enter(behind, key, 0, e[4]) end
   elseif gone then
     -- A throttled key answers for the job that it remembers.
     e.job = nil

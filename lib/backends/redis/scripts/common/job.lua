@@ -6,7 +6,7 @@
 -- Changes are collected and written by `flush`: one command per kind, removals first (rule 11).
 --
 -- set: w ready, s suspect, d delayed, b blocked, h held, a leased, c f x done, C F X done with unfinished dependants.
-local FMT = '>c1BBBBBBBBBBI4I4I4I4ddddddddBc0Bc0Bc0'
+local FMT = '>c1BBBBBBBBBBI4I4I4I4dddddddddBc0Bc0Bc0'
 local J = {}
 local dirty, moved = {}, false
 

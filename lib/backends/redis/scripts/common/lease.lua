@@ -1,6 +1,6 @@
 --- use: commit
 -- Leases: claim, and what becomes of those that expired.
-local ON_THE_WAY, MAX_ITEMS, MAX_BYTES = 100, 1000, 1048576
+local ON_THE_WAY, MAX_ITEMS, MAX_BYTES, MAX_WINDOWS = 100, 1000, 1048576, 4
 local swept = {}
 
 -- Takes back one expired lease.
@@ -57,52 +57,87 @@ local function readClaim()
   return c
 end
 
--- Leases that began lately, in about a hundred parts of the span: { span, end, n, end, n, ... }, oldest first.
-local function openWindow(c)
+-- Leases that began lately, by the spans that claims with a rate asked for, the last used at the end; each in about a
+-- hundred parts: { span, end, n, end, n, ... }, oldest first.
+local windows, windowsChanged
+
+local function openWindows()
+  if windows then return end
   local s = call('GET', T .. 'rate')
-  local w = s and cmsgpack.unpack(s)
-  -- Another span than before begins to count anew.
-  if not w or w[1] ~= c.rateMs then w = { c.rateMs } end
-  local kept, sum = { w[1] }, 0
-  for i = 2, #w, 2 do
-    if w[i] + c.rateMs > now then
-      kept[#kept + 1] = w[i]
-      kept[#kept + 1] = w[i + 1]
-      sum = sum + w[i + 1]
+  windows = s and cmsgpack.unpack(s) or {}
+  for i = 1, #windows do
+    local w = windows[i]
+    local kept, sum = { w[1] }, 0
+    for p = 2, #w, 2 do
+      if w[p] + w[1] > now then
+        kept[#kept + 1] = w[p]
+        kept[#kept + 1] = w[p + 1]
+        sum = sum + w[p + 1]
+      end
     end
+    windows[i] = { parts = kept, sum = sum }
   end
-  kept.sum = sum
-  return kept
 end
 
-local function countInWindow(w, c, n)
-  if n == 0 then return end
-  local last = #w
-  w.sum = w.sum + n
-  local part = c.rateMs / 100
-  if last > 1 and now <= w[last - 1] then w[last] = w[last] + n
-  else
-    w[last + 1] = (math.floor(now / part) + 1) * part
-    w[last + 2] = n
+-- The window of a span; one that is new begins empty.
+local function windowOf(span)
+  openWindows()
+  local found
+  for i = 1, #windows do
+    if windows[i].parts[1] == span then
+      found = table.remove(windows, i)
+      break
+    end
   end
-  local flat = { unpack(w) }
-  call('SET', T .. 'rate', cmsgpack.pack(flat), 'PX', math.min(math.ceil(c.rateMs) * 2 + 3600000, 9000000000000))
+  windows[#windows + 1] = found or { parts = { span }, sum = 0 }
+  if #windows > MAX_WINDOWS then table.remove(windows, 1) end
+  windowsChanged = true
+  set('rated', 1)
+  return windows[#windows]
+end
+
+-- Counts leases, whoever asked for them.
+local function began(n)
+  if cfg.rated == 0 then return end
+  openWindows()
+  for i = 1, #windows do
+    local w = windows[i]
+    if n > 0 then
+      local parts, last = w.parts, #w.parts
+      w.sum = w.sum + n
+      local part = parts[1] / 100
+      -- A clock that steps back counts as standing still.
+      if last > 1 and now <= parts[last - 1] then
+        parts[last] = parts[last] + n
+      else
+        parts[last + 1] = (math.floor(now / part) + 1) * part
+        parts[last + 2] = n
+      end
+    end
+  end
+  if n > 0 then windowsChanged = true end
+end
+
+local function saveWindows()
+  if not windowsChanged then return end
+  local list = {}
+  for i = 1, #windows do list[i] = windows[i].parts end
+  call('SET', T .. 'rate', cmsgpack.pack(list))
+  windowsChanged = false
 end
 
 -- Ms for which the rate allows nothing; -1 where it allows something.
-local function retryAfter(w, c)
-  local sum = w.sum
-  if sum < c.rateMax then return -1 end
-  for i = 2, #w, 2 do
-    sum = sum - w[i + 1]
-    if sum < c.rateMax then return math.max(1, math.ceil(w[i] + c.rateMs - now)) end
+local function retryAfter(w, max)
+  local sum, parts = w.sum, w.parts
+  if sum < max then return -1 end
+  for i = 2, #parts, 2 do
+    sum = sum - parts[i + 1]
+    if sum < max then return math.max(1, math.ceil(parts[i] + parts[1] - now)) end
   end
-  return math.ceil(c.rateMs)
+  return math.ceil(parts[1])
 end
 
-local function popReady(count)
-  return call(cfg.strategy == 2 and 'ZPOPMAX' or 'ZPOPMIN', T .. 'w', count)
-end
+local function pop(key, count) return call(cfg.strategy == 2 and 'ZPOPMAX' or 'ZPOPMIN', key, count) end
 
 -- Leases up to c.count jobs. Answers them.
 local function pick(c)
@@ -113,11 +148,7 @@ local function pick(c)
   if c.maxActive then
     active = call('ZCARD', T .. 'a')
   end
-  local window
-  if c.rateMax then
-    window = openWindow(c)
-    count = math.max(0, math.min(count, c.rateMax - window.sum))
-  end
+  if c.rateMax then count = math.max(0, math.min(count, c.rateMax - windowOf(c.rateMs).sum)) end
   if c.maxActive and active + count > c.maxActive then
     cap = c.maxActive
     count = math.max(0, c.maxActive - active)
@@ -135,7 +166,7 @@ local function pick(c)
     taken[#taken + 1] = j
   end
   if count > 0 and c.alone then
-    local first = call('ZPOPMIN', T .. 's')
+    local first = pop(T .. 's', 1)
     if #first > 0 then
       local j = load(string.sub(first[1], 9))
       j.at = nil
@@ -144,7 +175,7 @@ local function pick(c)
     end
   end
   if count > 0 then
-    local popped = popReady(count)
+    local popped = pop(T .. 'w', count)
     local ids = {}
     for i = 1, #popped, 2 do ids[#ids + 1] = string.sub(popped[i], 9) end
     prefetch(ids)
@@ -168,12 +199,12 @@ local function pick(c)
       many('ZADD', T .. 'w', back)
     end
   end
-  if window then countInWindow(window, c, #taken) end
+  began(#taken)
   if #taken > 0 and lastPolicy ~= c.policy then
     call('HSETNX', T .. 'pol', c.policy, c.rules)
     lastPolicy = c.policy
   end
-  return taken, window
+  return taken
 end
 
 -- What a process gets to run: id, envelope, fence, attempt, stalled, priority, createdAt, runAt, and of few jobs more.
@@ -210,12 +241,12 @@ end
 local function claim(c)
   reap(ON_THE_WAY)
   settleAll()
-  local taken, window = {}, nil
+  local taken = {}
   if not closed() then
     unhold(ON_THE_WAY)
     flush()
     promoteDue(math.max(c.count, ON_THE_WAY))
-    taken, window = pick(c)
+    taken = pick(c)
   end
   -- The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
   if #taken >= c.count then
@@ -236,9 +267,10 @@ local function claim(c)
   end
   local expiry = call('ZRANGE', T .. 'a', 0, 0, 'WITHSCORES')[2]
   if expiry then nextDue = math.min(nextDue or math.huge, math.max(0, tonumber(expiry) - now)) end
-  if not window and c.rateMax then window = openWindow(c) end
+  local retry = c.rateMax and retryAfter(windowOf(c.rateMs), c.rateMax) or -1
+  saveWindows()
   return taken, {
-    now, nextDue and math.ceil(nextDue) or -1, closed() and 1 or 0, window and retryAfter(window, c) or -1,
+    now, nextDue and math.ceil(nextDue) or -1, closed() and 1 or 0, retry,
     call('ZCARD', T .. 's'),
   }
 end

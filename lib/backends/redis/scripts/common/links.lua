@@ -23,10 +23,10 @@ local function nameChild(parent, ref)
   end
 end
 
--- The job that counts for a link to `id`: a parent that did not complete and was run again is meant by its last run.
+-- A job that was run again is meant by its last run. Runs only point forward.
 local function lastRun(j)
   for _ = 1, 10000 do
-    if j.x == 0 or not (j.set == 'f' or j.set == 'x' or j.set == 'F' or j.set == 'X') then return j end
+    if j.x == 0 or not isFinal(j) then return j end
     local again = xget(j, 'rby')
     local nextJob = again and load(again)
     if not nextJob then return j end
@@ -157,7 +157,7 @@ local function renameParent(child, id, birth, old, newId, newBirth)
   local mine = child and child.birth == birth and not isFinal(child)
   local key = T .. 'q:' .. id
   if not mine or call('HDEL', key, old) == 0 then
-    if not mine then send(queue, 'U', newId, refOf(QUEUE, id), string.format('%.0f', birth)) end
+    if not mine or old ~= new then send(queue, 'U', newId, refOf(QUEUE, id), string.format('%.0f', birth)) end
     return
   end
   call('HSET', key, new, newBirth)

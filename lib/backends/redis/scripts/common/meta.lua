@@ -2,15 +2,17 @@
 -- The queue's own record: counters (`n`), settings (`cfg`), last policy (`lp`), a `maxActive` that cut a claim short
 -- (`cap`), and the last retention rule per final state (`rc`, `rf`, `rx`).
 local SCHEMA = 1
-local CFG = '>BBBBBBBBdd'
+local CFG = '>BBBBBBBBBdd'
 local meta = call('HMGET', KEYS[1], 'n', 'cfg', 'lp', 'cap', 'rc', 'rf', 'rx')
 local ord, fence = 0, 0
 if meta[1] then ord, fence = struct.unpack('>dd', meta[1]) end
 local startOrd, startFence = ord, fence
--- strategy: 0 none, 1 fifo, 2 lifo, 3 priority. behavior: 0 hold, 1 skip, 2 reject. held: something may be held.
-local cfg = { v = SCHEMA, strategy = 0, paused = 0, disabled = 0, behavior = 0, declared = 0, held = 0, recorded = 0, maxHeld = 10000, version = 0 }
+-- strategy: 0 none, 1 fifo, 2 lifo, 3 priority. behavior: 0 hold, 1 skip, 2 reject. held: something may be held. rated: somebody
+-- claims with a rate.
+local cfg = { v = SCHEMA, strategy = 0, paused = 0, disabled = 0, behavior = 0, declared = 0, held = 0, rated = 0, recorded = 0, maxHeld = 10000, version = 0 }
 if meta[2] then
-  cfg.v, cfg.strategy, cfg.paused, cfg.disabled, cfg.behavior, cfg.declared, cfg.held, cfg.recorded, cfg.maxHeld, cfg.version =
+  cfg.v, cfg.strategy, cfg.paused, cfg.disabled, cfg.behavior, cfg.declared, cfg.held, cfg.rated, cfg.recorded, cfg.maxHeld,
+    cfg.version =
     struct.unpack(CFG, meta[2])
   if cfg.v > SCHEMA then return redis.error_reply('OQRON_SCHEMA_TOO_NEW ' .. cfg.v) end
 end
@@ -45,7 +47,7 @@ local function saveMeta()
   end
   if cfgChanged then
     w[#w + 1] = 'cfg'
-    w[#w + 1] = struct.pack(CFG, cfg.v, cfg.strategy, cfg.paused, cfg.disabled, cfg.behavior, cfg.declared, cfg.held,
+    w[#w + 1] = struct.pack(CFG, cfg.v, cfg.strategy, cfg.paused, cfg.disabled, cfg.behavior, cfg.declared, cfg.held, cfg.rated,
       cfg.recorded, cfg.maxHeld, cfg.version)
   end
   if lastPolicy ~= meta[3] then w[#w + 1] = 'lp'; w[#w + 1] = lastPolicy end
