@@ -29,6 +29,8 @@ export class EngineRuntime implements Runtime {
   readonly trackMemory: boolean;
   /** Set by the engine: it knows the producers. */
   addChild: Runtime['addChild'] = () => Promise.reject(new EngineStateError('ctx.spawnChild', 'there is no engine'));
+  /** Set by the engine: it knows the definitions. */
+  codecOf: Runtime['codecOf'] = () => undefined;
   /** Set by the engine to its sweeper. */
   onBlindLoop: () => void = () => undefined;
   readonly #lanes = new Map<string, CallLane>();

@@ -24,7 +24,7 @@ import {
   type QueueOptions,
 } from '../modules/queue/index.js';
 import { workerDefinition, type Worker, type WorkerOptions } from '../modules/worker/index.js';
-import { childAdder } from './children.js';
+import { childAdder, type ChildTarget } from './children.js';
 import { requireMode, resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
 import { EngineAdapters } from './engine-adapters.js';
 import { EngineRuntime } from './engine-runtime.js';
@@ -103,7 +103,11 @@ export class OqronEngine {
     );
     this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
     this.#runtime.onBlindLoop = () => this.#sweeper.watchBlind();
-    this.#runtime.addChild = childAdder((target) => this.producer(target));
+    this.#runtime.codecOf = (queue) => this.#registry.codecOf(queue);
+    this.#runtime.addChild = childAdder(
+      (target) => this.#childProducer(target),
+      (name) => this.#registry.definitionOf(name),
+    );
     this.#lifecycle = new Lifecycle(
       () => this.#start(),
       () => this.#stop(),
@@ -324,6 +328,15 @@ export class OqronEngine {
     await shutDown(this.#runtime, [...this.#registry.loops()], this.#resolved.shutdown.timeoutMs);
     this.#registry.stop();
     await this.#runtime.pulse.stop();
+  }
+
+  /** A worker's definition is no producer's, but payloads have to be what it can read. */
+  #childProducer(target: ChildTarget): Queue {
+    if (typeof target === 'string' || target.kind === 'queue-contract') return this.producer(target);
+    const { kind, name } = target;
+    if (kind === 'queue') return new Queue(name, this.host(target));
+    const codec = this.#registry.codecOf(name);
+    return new Queue(name, this.host(queueDefinition({ name, ...(codec ? { codec } : {}) })));
   }
 
   /** What a definition says of its queue is recorded before its first job, also one that comes before the start. */

@@ -94,6 +94,11 @@ export class Registry {
     return definitions.filter((one) => one.kind === kind && one.consumes).map(({ name }) => name);
   }
 
+  /** The definition of this name: of the queue if there is one, else of the worker. */
+  definitionOf(name: string): Definition | undefined {
+    return (this.#entries.get(`queue ${name}`) ?? this.#entries.get(`worker ${name}`))?.definition;
+  }
+
   /** How a definition of this name turns payloads into text, if it says so. */
   codecOf(name: string): Codec | undefined {
     const entries = [this.#entries.get(`queue ${name}`), this.#entries.get(`worker ${name}`)];

@@ -34,6 +34,8 @@ export class SeededBackends {
       .filter((file) => file.endsWith('.ts'))
       .map((file) => [file, readFileSync(join(SOURCE, file), 'utf8')]),
   );
+  /** Compiled texts: of a copy only the edited files are new. */
+  readonly #compiled = new Map<string, string>();
   #copies = 0;
 
   async load(edits: readonly Edit[]): Promise<CreateBackend> {
@@ -42,9 +44,15 @@ export class SeededBackends {
     this.#copies += 1;
     const folder = join(this.#root, String(this.#copies));
     mkdirSync(folder);
-    for (const [file, text] of sources) writeFileSync(join(folder, file.replace(/\.ts$/, '.mjs')), compile(text));
+    for (const [file, text] of sources) writeFileSync(join(folder, file.replace(/\.ts$/, '.mjs')), this.#compile(text));
     const { createMemoryBackend } = (await import(join(folder, 'index.mjs'))) as BackendModule;
     return createMemoryBackend;
+  }
+
+  #compile(text: string): string {
+    const known = this.#compiled.get(text) ?? compile(text);
+    this.#compiled.set(text, known);
+    return known;
   }
 
   remove(): void {

@@ -33,7 +33,7 @@ function mortal(config: OqronConfig = {}) {
 }
 
 describe('a process that dies', () => {
-  it('leaves its job to another within lockTtlMs + 5 s; the attempt is refunded', async () => {
+  it('its jobs are claimable elsewhere within lockTtlMs + 5 s; the attempt is refunded', async () => {
     const a = mortal();
     a.engine.worker({ topic: 'q', handler: () => world.never() });
     await a.engine.start();
@@ -355,7 +355,7 @@ describe('a process that was only frozen', () => {
     expect(a.health()).toMatchObject({ running: 0, zombies: 0 });
   });
 
-  it('tells its handler when it wakes up, by the next heartbeat', async () => {
+  it('its handlers see the abort when it wakes up, by the next heartbeat', async () => {
     const { engine: a, clock } = frozen();
     const reasons: JobAbortedError[] = [];
     a.worker({

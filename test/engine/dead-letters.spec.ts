@@ -27,7 +27,7 @@ async function failing(options: Partial<QueueOptions> = {}) {
 }
 
 describe('a job that failed for good', () => {
-  it('stays failed in its own queue, as a dead letter, by default', async () => {
+  it('stays `failed` in its own queue, as a dead letter, by default', async () => {
     const { queue, dead } = await failing();
     const { id } = await queue.add({ n: 1 });
     await world.clock.settle();
@@ -51,7 +51,7 @@ describe('a job that failed for good', () => {
     expect(jobs).toMatchObject([{ data: { n: 1 }, origin: { queueName: 'q', id }, error: { message: 'broken' } }]);
   });
 
-  it('is told to onDead once, in the process that made the transition, after onFail', async () => {
+  it('`onDead` is a hook (at most once), in the process that made the transition, after onFail', async () => {
     const order: string[] = [];
     const { engine, queue } = await failing({
       hooks: { onFail: () => order.push('onFail'), afterRun: () => order.push('afterRun') },

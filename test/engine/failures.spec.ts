@@ -94,7 +94,7 @@ describe('errors that say what to do', () => {
     });
   });
 
-  it('RetryLaterError chooses the delay and uses up an attempt', async () => {
+  it('RetryLaterError(delay) sets the delay and consumes an attempt', async () => {
     const at: number[] = [];
     const { queue } = await running(() => {
       at.push(world.clock.monotonic());
@@ -117,7 +117,7 @@ describe('errors that say what to do', () => {
     expect(at).toEqual([0, 1_000, 2_000]);
   });
 
-  it('ReleaseError hands the job back as often as it likes without using up an attempt', async () => {
+  it('ReleaseError(delay) does not consume an attempt, however often it hands the job back', async () => {
     const at: [number, number][] = [];
     const { engine, queue, failures } = await running((ctx) => {
       at.push([world.clock.monotonic(), ctx.attempt]);
@@ -146,7 +146,7 @@ describe('whatever a handler throws', () => {
     ['a symbol', () => Symbol('s'), 'a handler threw symbol: Symbol(s)'],
     ['a function', () => parseInt, 'a handler threw function: function parseInt() { [native code] }'],
     ['a proxy that refuses everything', hostile, 'a handler threw a value of type object'],
-  ])('counts as a failed attempt and is retried: %s', async (_title, thrown, message) => {
+  ])('a non-`Error` throw gives a useful message, and is retried like any failure: %s', async (_title, thrown, message) => {
     const hooks: unknown[] = [];
     const asyncToo = [true, false];
     for (const later of asyncToo) {
@@ -198,7 +198,7 @@ describe('whatever a handler throws', () => {
     expect(runs).toBe(1);
   });
 
-  it('a backoff function that throws, or answers nonsense, never leaves the job active', async () => {
+  it('a job never stays active because of a backoff function that throws or returns nonsense', async () => {
     const bad: (() => unknown)[] = [
       refuse,
       () => Number.NaN,

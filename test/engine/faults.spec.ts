@@ -129,7 +129,7 @@ describe('a connection that breaks again and again', () => {
     expect(await queue.add(2, { jobId: 'x' })).toMatchObject({ created: false, data: 1 });
   });
 
-  it('does not begin a job whose lease may be over by the time the claim is answered', async () => {
+  it('prefetch given back: does not begin a job whose lease may be over by the time the claim is answered', async () => {
     let slow = false;
     const engine = world.engine(
       {},

@@ -8,7 +8,7 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 describe('a job id', () => {
-  it('makes one job of 50 concurrent adds from two engines; the first payload stays', async () => {
+  it('50 concurrent adds of one id from two processes create one job; the first payload stays', async () => {
     const engines = [world.engine(), world.engine()];
     const ran: unknown[] = [];
     const queues = engines.map((engine) =>
@@ -27,7 +27,7 @@ describe('a job id', () => {
     expect((await queues[0]?.getJob('order-7'))?.data).toEqual(first);
   });
 
-  it('stays taken while its job waits, runs, and after it completed: the add answers what is known of it', async () => {
+  it('is unique while the record exists, finished included: adding it again returns the existing job with `created: false`', async () => {
     const engine = world.engine();
     const queue = engine.queue<{ n: number }, number>({
       name: 'orders',
@@ -72,7 +72,7 @@ describe('a job id', () => {
     expect(runs).toEqual([1, 2, 3]);
   });
 
-  it('belongs to its queue: the same id in another queue is another job', async () => {
+  it('is unique within its queue: the same id in another queue is another job', async () => {
     const engine = world.engine();
     const a = engine.queue({ name: 'a' });
     const b = engine.queue({ name: 'b' });

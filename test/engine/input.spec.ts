@@ -64,7 +64,7 @@ const OPTIONS: [unknown, RegExp][] = [
 ];
 
 describe('add', () => {
-  it.each(PAYLOADS)('refuses %s before anything is sent', async (_title, payload, type, message) => {
+  it.each(PAYLOADS)('what JSON cannot carry, or is too large, is a typed error at `add`, before any I/O: %s', async (_title, payload, type, message) => {
     const error = await failureOf(queue.add(payload));
     expect(error).toBeInstanceOf(type);
     expect(error.message).toMatch(message);
@@ -73,7 +73,7 @@ describe('add', () => {
     expect(calls).toEqual([]);
   });
 
-  it.each(OPTIONS)('refuses the options %j before anything is sent', async (options, message) => {
+  it.each(OPTIONS)('invalid values throw before any I/O: %j', async (options, message) => {
     const error = await failureOf(queue.add({}, options as JobOptions));
     expect(error).toBeInstanceOf(InvalidOptionsError);
     expect(error.message).toMatch(message);
@@ -104,7 +104,7 @@ describe('add', () => {
     expect(calls.filter((operation) => operation === 'enqueue')).toHaveLength(1);
   });
 
-  it('keeps what the payload was at the call: the caller may change the object at once', async () => {
+  it('the caller may mutate the object afterwards: the job keeps what it was at the call', async () => {
     const payload = { to: 'ada', lines: ['one'] };
     const adding = queue.add(payload);
     payload.to = 'bob';

@@ -12,7 +12,7 @@ afterEach(() => world.end());
 // Quoted, so two bytes more than characters.
 const text = (bytes: number): string => 'x'.repeat(bytes - 2);
 
-describe('limits', () => {
+describe('limits are configurable', () => {
   it.each([
     [{}, 262_144],
     [{ payloadBytes: 4_096 }, 4_096],

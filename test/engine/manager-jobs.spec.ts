@@ -347,7 +347,7 @@ describe('promoteJob, changePriority, removeJob', () => {
     }
   });
 
-  it('removeJob deletes the record, but never of a running one', async () => {
+  it('removeJob (never a running one) deletes the record', async () => {
     const engine = world.engine();
     const queue = engine.queue<string>({ name: 'q', handler: () => world.never() });
     await engine.start();

@@ -340,7 +340,7 @@ describe('the log', () => {
     expect(world.log.lines.filter(({ level }) => level !== 'debug')).toEqual([]);
   });
 
-  it('warns of a lease that one lost renewal may cost, and refuses one that cannot be renewed in time', async () => {
+  it('lockTtlMs below 3 x heartbeatMs = a warning; below heartbeatMs = an error', async () => {
     const engine = world.engine();
     engine.queue({ name: 'tight', heartbeatMs: 10_000, lockTtlMs: 20_000, handler: () => 1 });
     expect(world.log.matching('warn', /"tight": lockTtlMs 20000 is below 3 x heartbeatMs 10000/)).toHaveLength(1);
@@ -351,7 +351,7 @@ describe('the log', () => {
     expect(engine.definitions().map(({ name }) => name)).toEqual(['tight']);
   });
 
-  it('warns when a queue with a handler and a worker share a topic', () => {
+  it('a queue with its own handler on the same topic in the same process = warning', () => {
     const engine = world.engine();
     engine.queue({ name: 'q', handler: () => 1 });
     engine.worker({ topic: 'q', handler: () => 1 });

@@ -166,7 +166,7 @@ describe('the strategy of a queue', () => {
 });
 
 describe('pause', () => {
-  it('stops every engine that shares the store, lets running jobs finish, and survives a restart', async () => {
+  it('lives in the store: it reaches every process and survives restarts; running jobs finish', async () => {
     const engines = [world.engine(), world.engine()];
     const started: string[] = [];
     const finished: string[] = [];

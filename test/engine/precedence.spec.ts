@@ -196,7 +196,7 @@ describe('retention', () => {
     [{ keepHistory: 2, removeOnComplete: 4 }, [4, 5]],
     [{ keepFailedHistory: 4, removeOnFail: true }, [5, 0]],
     [{ keepHistory: false, removeOnComplete: false }, [5, 5]],
-  ])('takes the alias: %j', async (consumer, expected) => {
+  ])('keepHistory and keepFailedHistory are aliases, and the explicit option wins: %j', async (consumer, expected) => {
     expect(await kept({ consumer })).toEqual(expected);
   });
 
@@ -215,7 +215,7 @@ describe('retention', () => {
     expect(await queue.counts()).toMatchObject({ completed: 0 });
   });
 
-  it('keeps completed jobs for 24 h and failed ones for 7 days when nobody says anything', async () => {
+  it('default: completed 24 h, failed 7 days', async () => {
     const engine = world.engine();
     const queue = engine.queue<boolean>({
       name: 'q',

@@ -173,7 +173,7 @@ describe('obliterate', () => {
 });
 
 describe('deadLetters', () => {
-  it('lists what failed for good, the last one first, page by page', async () => {
+  it('is listed by `deadLetters()`: what failed for good, the last one first, page by page', async () => {
     const { queue } = await withDead(5);
     const first = await queue.deadLetters({ limit: 3 });
     expect(first.jobs.map(({ data }) => data)).toEqual([5, 4, 3]);
@@ -209,7 +209,7 @@ describe('deadLetters', () => {
 });
 
 describe('redrive', () => {
-  it('re-adds each as a new job with the same payload; both records name each other', async () => {
+  it('re-adds as `retryJob` does: each as a new job with the same payload; both records name each other', async () => {
     const { queue, state } = await withDead(3);
     const dead = (await queue.deadLetters()).jobs;
     state.broken = false;

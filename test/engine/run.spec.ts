@@ -127,7 +127,7 @@ describe('running a job', () => {
     expect((await queue.getJob(id))?.status).toBe('completed');
   });
 
-  it('runs a delayed job when it is due, not before', async () => {
+  it('delayed -> waiting when due: runs a delayed job then, not before', async () => {
     const engine = world.engine();
     const at: number[] = [];
     const queue = engine.queue({ name: 'q', handler: () => at.push(world.clock.monotonic()) });
@@ -183,7 +183,7 @@ describe('running a job', () => {
     ]);
   });
 
-  it('keeps the last error while it waits for the next attempt', async () => {
+  it('failed with attempts left: error kept while it waits for the next attempt', async () => {
     const engine = world.engine();
     const queue = engine.queue({
       name: 'q',
@@ -269,7 +269,7 @@ describe('named handlers', () => {
     expect(await read.getJob(id)).toMatchObject({ status: 'completed', attemptMade: 1, returnValue: 'reset t' });
   });
 
-  it('count the 10 minutes from the first of the releases in a row, not over the whole life of a job', async () => {
+  it('count the 10 minutes from the first such release, not over the whole life of a job', async () => {
     const engine = world.engine();
     let known = false;
     const queue = engine.queue<Mails>({ name: 'mail', handlers: { welcome: () => undefined } });
@@ -300,7 +300,7 @@ describe('named handlers', () => {
 });
 
 describe('progress', () => {
-  it('is clamped to 0..100, kept on the record, and told as it happens', async () => {
+  it('clamps to 0..100, is kept on the record, and told as it happens', async () => {
     const engine = world.engine();
     const told: Progress[] = [];
     engine.on('job:progress', ({ progress }) => told.push(progress));

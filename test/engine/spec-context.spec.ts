@@ -156,7 +156,8 @@ describe('Context', () => {
     [55.5, 55.5],
     [100, 100],
     [100.1, 100],
-    [Infinity, 0],
+    [Infinity, 100],
+    [-Infinity, 0],
     [Number.NaN, 0],
   ])('`progress` clamps to 0..100: %d', async (given, kept) => {
     const { id, queue } = await seen((ctx) => ctx.progress(given));

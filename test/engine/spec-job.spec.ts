@@ -428,6 +428,37 @@ describe('Payload', () => {
     expect(await secret.getJob(one.id)).toMatchObject({ data: { n: 1 }, returnValue: { got: { n: 1 } } });
   });
 
+  it.each(['queue', 'worker'] as const)(
+    'a codec can be set per queue: children by its name and results of parents go by it, of a %s',
+    async (kind) => {
+      const tagged: Codec = {
+        encode: (value) => `<${JSON.stringify(value)}>`,
+        decode: (text) => (text.startsWith('<') ? (JSON.parse(text.slice(1, -1)) as unknown) : fail()),
+      };
+      const engine = world.engine();
+      const handler = ({ data }: JobContext<unknown>): unknown => ({ got: data });
+      if (kind === 'queue') engine.queue<unknown, unknown>({ name: 'a', codec: tagged, priority: 5, handler });
+      else engine.worker<unknown, unknown>({ topic: 'a', codec: tagged, handler });
+      const results: unknown[] = [];
+      const b = engine.queue<unknown>({
+        name: 'b',
+        retries: { max: 0 },
+        handler: async (ctx) => {
+          if (ctx.data === 'spawns') await ctx.spawnChild('a', { n: 1 }, { jobId: 'child' });
+          else results.push(...(await ctx.parents()).map(({ result }) => result));
+        },
+      });
+      await engine.start();
+      await b.add('default', 'spawns');
+      await world.clock.settle();
+      const child = await engine.manager.getJob('child');
+      expect(child).toMatchObject({ status: 'completed', data: { n: 1 }, priority: kind === 'queue' ? 5 : 0 });
+      await b.add('default', 'reads', { dependsOn: ['child'] });
+      await world.clock.settle();
+      expect(results).toEqual([{ got: { n: 1 } }]);
+    },
+  );
+
   it('what a codec cannot carry is a typed error at `add` too', async () => {
     const codec: Codec = { encode: fail, decode: JSON.parse };
     const queue = world.engine().queue({ name: 'q', codec });

@@ -280,7 +280,7 @@ describe('cancel', () => {
     expect(worker.health()).toMatchObject({ running: 0, zombies: 0 });
   });
 
-  it('reaches the handler with the next heartbeat when the control message is lost', async () => {
+  it('reaches the handler at the latest with the next heartbeat, when the control message is lost', async () => {
     const { signals } = world.backend;
     const mute = {
       ...world.backend,

@@ -122,8 +122,7 @@ export class MemoryLinks {
     for (const link of job.ties?.dependants ?? []) {
       const { child, childQueue, policy, hidden } = link;
       if (hidden) job.ties?.dependants.delete(link);
-      // In a diamond another parent may have ended the child a moment ago.
-      if (!child.ties?.waitsFor.has(link) || isFinal(child.status)) continue;
+      if (!child.ties?.waitsFor.has(link)) continue;
       link.gone = !isFinal(job.status);
       if (job.status === 'completed' || policy === 'ignore') {
         childQueue.release(child, link, now);

@@ -28,7 +28,7 @@ export interface RedisClientLike {
 export type RedisTarget = string | Readonly<Record<string, unknown>> | RedisClientLike;
 
 /** First wait before connecting again (ms); it doubles up to the last. */
-const FIRST_RETRY_MS = 50;
+const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 1_000;
 /** A command that is not answered for this long has lost its connection (ms). */
 const SILENCE_MS = 10_000;

@@ -272,4 +272,24 @@ export const dedupCases = suite('dedup', (it) => {
       assert.deepEqual(await bench.stored('mail', 'a'), before);
     });
   }
+
+  it('[dedup] a job that is added as failed holds no key, not even for the rest of its group', async (p, bench) => {
+    await p.add('sms', job('p'));
+    await p.finish('sms', fail(await p.takeOne('sms')));
+    const dedupKey = { key: 'k', mode: 'replace' as const };
+    const strict = child('a', [{ queue: 'sms', id: 'p' }], 'cascade-fail', { dedup: dedupKey });
+    const added = await p.add('mail', strict, keyed('b', 'replace'), keyed('c', 'replace', { data: '3' }));
+    assert.deepEqual(
+      added.map(({ id, created, status }) => [id, created, status]),
+      [
+        ['a', true, 'failed'],
+        ['b', true, 'waiting'],
+        ['b', false, 'waiting'],
+      ],
+    );
+    const again = { ...strict, id: 'd', dedup: { key: 'other', mode: 'replace' as const } };
+    const refused = await p.add('mail', again, child('e', ['nobody'], 'block', { dedup: again.dedup }));
+    assert.ok(refused.every((one) => one.refused?.why === 'unknown-parent'));
+    await bench.counts('mail', { failed: 1, waiting: 1 });
+  });
 });

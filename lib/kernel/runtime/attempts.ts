@@ -35,7 +35,8 @@ export class Attempts {
         rt.events.emit('job:progress', { queue: spec.queue, id, name, attempt, progress });
       },
       addChild: (target, data, options, lineage) => rt.addChild(target, data, options, lineage),
-      parents: (run) => readParents(run, rt.store.admin, spec.codec),
+      parents: (run) =>
+        readParents(run, rt.store.admin, (queue) => (queue === spec.queue ? spec.codec : rt.codecOf(queue))),
     };
   }
 

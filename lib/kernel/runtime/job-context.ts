@@ -154,7 +154,7 @@ export class JobContext<T = unknown> {
   progress(percent: number, labelOrDetail?: string | object): void {
     const run = this.#run;
     if (run.closed) return;
-    const value = Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0;
+    const value = percent === Infinity || Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0;
     const progress: Progress =
       typeof labelOrDetail === 'string'
         ? { percent: value, label: safeText(labelOrDetail, MAX_TEXT_CHARS) }
@@ -222,7 +222,8 @@ export class JobContext<T = unknown> {
 
   /**
    * What became of the jobs that this one depends on, in the order of its `dependsOn`; empty without any. A parent that
-   * was run again is answered by its last run. Results of other queues are read as JSON.
+   * was run again is answered by its last run. Results are read with the codec of their queue where that is defined in
+   * this process, otherwise as JSON.
    *
    * @throws InvalidPayloadError when a result cannot be decoded
    */

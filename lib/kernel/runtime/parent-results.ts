@@ -19,23 +19,27 @@ export interface ParentResult<R = unknown> {
   readonly error?: StoredError;
 }
 
+/** How a queue turns values into text, as far as this process knows. */
+type CodecOf = (queue: string) => Codec | undefined;
+
 /** What became of the parents of a running job, in the order of its `dependsOn`. */
-export async function readParents(run: JobRun, admin: JobAdmin, codec: Codec): Promise<ParentResult[]> {
+export async function readParents(run: JobRun, admin: JobAdmin, codecOf: CodecOf): Promise<ParentResult[]> {
   const refs = run.job.parents ?? [];
   const results: ParentResult[] = [];
   for (let at = 0; at < refs.length; at += AT_ONCE) {
-    const page = refs.slice(at, at + AT_ONCE).map((ref) => readParent(run, ref, admin, codec));
+    const page = refs.slice(at, at + AT_ONCE).map((ref) => readParent(run, ref, admin, codecOf));
     results.push(...(await Promise.all(page)));
   }
   return results;
 }
 
-async function readParent(run: JobRun, { queue, id }: JobRef, admin: JobAdmin, codec: Codec): Promise<ParentResult> {
+async function readParent(run: JobRun, ref: JobRef, admin: JobAdmin, codecOf: CodecOf): Promise<ParentResult> {
+  const { queue, id } = ref;
   const stored = await admin.get(queue, id);
   if (!stored) return { queueName: queue, id, status: 'removed' };
   const { status, result, error } = stored;
-  // Another queue's codec is not known here; where it is not JSON, its result has to be read through that queue.
-  const read = queue === run.spec.queue ? codec : jsonCodec;
+  // Of a queue that is not defined in this process only JSON can be read.
+  const read = codecOf(queue) ?? jsonCodec;
   try {
     return {
       queueName: queue,

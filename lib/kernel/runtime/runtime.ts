@@ -1,4 +1,5 @@
 import type { EventBus } from '../events.js';
+import type { Codec } from '../job/codec.js';
 import type { Clock, Random } from '../ports/clock.js';
 import type { JobStore } from '../ports/job-store.js';
 import type { Logger } from '../ports/logger.js';
@@ -27,6 +28,8 @@ export interface Runtime {
   /** Events tell how much memory the process used. */
   readonly trackMemory: boolean;
   readonly addChild: AddChild;
+  /** How a queue turns values into text, as far as that is said in this process. */
+  codecOf(queue: string): Codec | undefined;
   /** The lane for calls to this queue. */
   lane(queue: string): CallLane;
   /** A loop claims nothing for a while (its slots are taken, it rests): from now on somebody has to sweep its queue. */

@@ -8,17 +8,17 @@ const exponential = { type: 'exponential', delay: 1_000, maxDelay: 60_000 } as c
 const custom = { type: 'custom', delay: 1_000, maxDelay: 60_000 } as const;
 
 describe('backoffDelay', () => {
-  it('waits the same every time when fixed, without jitter or cap', () => {
+  it('fixed = delay, every time, without jitter or cap', () => {
     const fixed = { type: 'fixed', delay: 90_000, maxDelay: 1_000 } as const;
     expect([1, 2, 50].map((n) => backoffDelay(n, fixed, seededRandom(n)))).toEqual([90_000, 90_000, 90_000]);
   });
 
-  it('doubles with each attempt up to the cap', () => {
+  it('exponential = delay x 2^(n-1), capped by maxDelay', () => {
     const delays = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => backoffDelay(n, exponential, MIDDLE));
     expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
   });
 
-  it('spreads by 20 % to either side', () => {
+  it('exponential has +-20 % jitter', () => {
     const third = (value: number) => backoffDelay(3, exponential, constantRandom(value));
     expect([third(0), third(0.25), third(0.5), third(1 - 1e-9)]).toEqual([3_200, 3_600, 4_000, 4_800]);
   });
@@ -42,12 +42,12 @@ describe('backoffDelay', () => {
     );
   });
 
-  it('caps at 60 s when nobody names a cap', () => {
+  it('maxDelay: default 60 s', () => {
     expect(backoffDelay(40, { type: 'exponential', delay: 2_000 }, MIDDLE)).toBe(60_000);
     expect(DEFAULT_BACKOFF).toEqual({ type: 'exponential', delay: 2_000, maxDelay: 60_000 });
   });
 
-  it('takes the answer of a custom function, which gets the attempt and the base delay', () => {
+  it('custom = backoffFn(attempt, baseDelay)', () => {
     const calls: [number, number][] = [];
     const fn: BackoffFn = (attempt, base) => {
       calls.push([attempt, base]);

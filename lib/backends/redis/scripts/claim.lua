@@ -1,5 +1,5 @@
 --- flags: allow-oom
---- use: calls lease
+--- use: fast_claim fast_claim_only lease
 -- Takes back expired leases, promotes what is due, and leases jobs.
 -- ARGV after the call: see readClaim in common/lease.lua.
 -- Answers { { head, swept, cascaded, jobs }, work, unlinked }.

@@ -1,4 +1,4 @@
---- use: calls commit
+--- use: fast_enqueue commit
 -- Adds groups of jobs, each whole or not at all.
 -- ARGV after the call: number of groups, sizes, then all jobs (see common/create.lua).
 -- Answers { runs, work, unlinked }. A run: { jobs, created 1 / skipped 2 / refused 3 / else 0, set, createdAt, runAt, id },

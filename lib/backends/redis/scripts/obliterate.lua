@@ -18,7 +18,8 @@ for _, s in ipairs(sets) do
       if j then forget(j) else call('ZREM', T .. s, members[i]) end
     end
     removed = removed + #ids
-    settleAll()
+    -- Dependants are told at the end: one that is let go now would stand in a set that has been emptied before.
+    flush()
   end
 end
 commit()

@@ -1,33 +1,12 @@
---- use: meta job place outbox dedup
+--- use: meta job place outbox dedup policy
 -- The one end of every job (rule 7): retention, dead letters, deduplication keys; dependants are told by `runLinks`.
 local STATE_RULE = { c = 'c', f = 'f', x = 'f' }
--- 10 000 jobs; completed 24 h, failed and cancelled 7 days.
-local DEFAULT_RULE = { c = '10000,86400000', f = '10000,604800000' }
-local policies = {}
 -- Jobs with ties that have ended, for `runLinks`.
 local ended = {}
 -- Finished jobs that this call may still remove.
 local trimLeft = 100
 -- Trimming that is still to do: state -> rule.
 local trims = {}
-
--- A lease policy: guaranteed;maxStalled;delay;maxDelay;completed;failed;default completed;default failed;dead letter
-local function policyOf(key)
-  if key == '' then return end
-  local p = policies[key]
-  if p == nil then
-    local s = call('HGET', T .. 'pol', key)
-    if s then
-      local g, max, d, dmax, kc, kf, dc, df, dl = string.match(s, '^(%d);([^;]*);([^;]*);([^;]*);([^;]*);([^;]*);([^;]*);([^;]*);(.*)$')
-      p = { guaranteed = g == '1', maxStalled = tonumber(max), delay = tonumber(d), maxDelay = tonumber(dmax),
-        c = kc ~= '' and kc, f = kf ~= '' and kf, dc = dc, df = df, dead = dl ~= '' and dl }
-    else
-      p = false
-    end
-    policies[key] = p
-  end
-  return p or nil
-end
 
 -- The rule for a job that just reached `state`, and whether its own one counted: 'count,ageMs', '' in a place = no bound.
 local function ruleFor(j, state)

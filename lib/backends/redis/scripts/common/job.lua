@@ -1,4 +1,4 @@
---- use: base
+--- use: base record
 -- Jobs: one packed string each in the hash `jobs`, the payload in the hash `data`. What only some jobs have lies in keys
 -- of their own, and flags of the record say which: x (errors, progress, links, ...), l (logs), t (timeline), n (children
 -- by name), k (dependants), q (parents that hold it).
@@ -6,7 +6,6 @@
 -- Changes are collected and written by `flush`: one command per kind, removals first (rule 11).
 --
 -- set: w ready, s suspect, d delayed, b blocked, h held, a leased, c f x done, C F X done with unfinished dependants.
-local FMT = '>c1BBBBBBBBBBI4I4I4I4dddddddddBc0Bc0Bc0'
 local J = {}
 local dirty, moved = {}, false
 
@@ -116,8 +115,6 @@ local function flushWide(j)
 end
 
 local WIDE = { 'x', 'l', 't', 'n', 'k', 'q' }
--- Transitions into `ready`, and whether a job became the earliest due one, since the script began.
-local readied, sooner = 0, false
 
 local function flush()
   if #dirty == 0 then return end

@@ -1,4 +1,4 @@
---- use: meta job
+--- use: meta record
 -- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more.
 local IDLE_MS, IDLE_GARBAGE_MS = 15000, 600000
 

@@ -1,0 +1,98 @@
+--- use: calls meta wake
+-- The ordinary claim: nothing has expired, nothing is due, no limits, no suspects to hand out. Answers its reply and record,
+-- or nothing, and then nothing was changed and nothing read from the arguments.
+local function fastClaim()
+  local count, leaseMs, owner = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3]
+  if ARGV[at + 7] ~= '' or ARGV[at + 8] ~= '' or cfg.rated == 1 or cfg.held == 1 then return end
+  local expiry = call('ZRANGE', T .. 'a', 0, 0, 'WITHSCORES')[2]
+  expiry = expiry and tonumber(expiry)
+  if expiry and expiry <= now then return end
+  local open = not closed()
+  local due = open and call('ZRANGE', T .. 'd', 0, 0, 'WITHSCORES')[2]
+  due = due and tonumber(due)
+  if due and due <= now then return end
+  local suspects = call('ZCARD', T .. 's')
+  if suspects > 0 and ARGV[at + 6] == '1' then return end
+  if count > 1000 then count = 1000 end
+  cap = nil
+
+  local popped = {}
+  if open and count > 0 then popped = call(cfg.strategy == 2 and 'ZPOPMAX' or 'ZPOPMIN', T .. 'w', count) end
+  local out, leases = {}, {}
+  local n = #popped / 2
+  if n > 0 then
+    local policy = ARGV[at + 4]
+    local pack, unpackRecord, sub = struct.pack, struct.unpack, string.sub
+    local ids, records, active = {}, {}, {}
+    for i = 1, n do ids[i] = sub(popped[2 * i - 1], 9) end
+    local found = call('HMGET', JOBS, unpack(ids))
+    local bytes, last = 0, n
+    local wide = {}
+    for i = 1, n do
+      local id = ids[i]
+      local _, suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, _, settled, created, runAt, _,
+        finished, unknown, _, _, keep = unpackRecord(FMT, found[i])
+      bytes = bytes + size
+      if i > 1 and bytes > 1048576 then
+        last = i - 1
+        break
+      end
+      fence = math.max(fence + 1, us)
+      attempt = attempt + 1
+      records[2 * i - 1] = id
+      records[2 * i] = pack(FMT, 'a', suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, fence,
+        settled, created, runAt, now, finished, unknown, #owner, owner, #policy, policy, #keep, keep)
+      active[2 * i - 1] = now + leaseMs
+      active[2 * i] = popped[2 * i - 1]
+      leases[2 * i - 1] = id
+      leases[2 * i] = fence
+      local b = 9 * (i - 1)
+      out[b + 1], out[b + 2], out[b + 3], out[b + 4], out[b + 5] = id, '', fence, attempt, stalled
+      out[b + 6], out[b + 7], out[b + 8], out[b + 9] = prio, created, runAt, 0
+      if x == 1 or unknown > 0 then wide[i] = { x, unknown } end
+    end
+    if last < n then
+      local back = {}
+      for i = last + 1, n do
+        back[#back + 1] = popped[2 * i]
+        back[#back + 1] = popped[2 * i - 1]
+        ids[i] = nil
+      end
+      call('ZADD', T .. 'w', unpack(back))
+      n = last
+    end
+    call('HSET', JOBS, unpack(records))
+    call('ZADD', T .. 'a', unpack(active))
+    local envs = call('HMGET', DATA, unpack(ids))
+    for i = 1, n do out[9 * i - 7] = envs[i] or '' end
+    for i, w in pairs(wide) do
+      local extra = { '', w[2] }
+      if w[1] == 1 then
+        local fields = call('HMGET', T .. 'x:' .. ids[i], 'progress', 'P')
+        extra[1] = fields[1] or ''
+        local parents = fields[2] and cmsgpack.unpack(fields[2]) or {}
+        for p = 2, #parents, 3 do
+          extra[#extra + 1] = parents[p]
+          extra[#extra + 1] = parents[p + 1]
+        end
+      end
+      out[9 * i] = extra
+    end
+    if lastPolicy ~= policy then
+      call('HSETNX', T .. 'pol', policy, ARGV[at + 5])
+      lastPolicy = policy
+    end
+    if not expiry or now + leaseMs < expiry then expiry = now + leaseMs end
+  end
+  if n >= count then
+    call('ZREM', T .. 'idle', owner)
+  else
+    call('ZADD', T .. 'idle', now, owner)
+    call('PEXPIRE', T .. 'idle', IDLE_GARBAGE_MS)
+  end
+  local nextDue
+  if due then nextDue = due - now end
+  if expiry and (not nextDue or expiry - now < nextDue) then nextDue = expiry - now end
+  local head = { now, nextDue and math.ceil(nextDue) or -1, open and 0 or 1, -1, suspects }
+  return { head, {}, {}, out }, { head, {}, {}, leases }
+end

@@ -1,0 +1,8 @@
+--- use: base
+-- The record of a job, packed: set; flags suspect, dead, x, l, t, r, k, q, n, dk; priority, attempt, stalled, size; ord,
+-- birth, fence, settled, createdAt, runAt, startedAt, finishedAt, unknownNameSince; owner, policy, keep. See job.lua.
+local FMT = '>c1BBBBBBBBBBI4I4I4I4dddddddddBc0Bc0Bc0'
+-- Where createdAt and runAt stand in it.
+local TIMES, TIMES_AT = '>dd', 60
+-- Transitions into `ready`, and whether a job became the earliest due one, since the script began.
+local readied, sooner = 0, false
