@@ -57,7 +57,7 @@ function compile() {
     '} as const;',
     '',
     'function script(flags: string, parts: readonly string[], body: string): string {',
-    '  return [`#!lua flags=${flags}`, ...parts, body].join(\'\\n\');',
+    "  return [`#!lua flags=${flags}`, ...parts, body].join('\\n');",
     '}',
     '',
     '/** Every script, whole. */',

@@ -15,6 +15,7 @@ export interface ModuleOptions extends Pick<
   | 'heartbeatMs'
   | 'lockTtlMs'
   | 'pollIntervalMs'
+  | 'prefetch'
   | 'maxStalledCount'
   | 'abortGraceMs'
   | 'retries'

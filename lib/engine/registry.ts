@@ -1,5 +1,6 @@
 import { InvalidOptionsError } from '../kernel/errors/index.js';
 import type { Codec } from '../kernel/job/codec.js';
+import type { QueueStrategy } from '../kernel/job/states.js';
 import type { ConsumerSpec } from '../kernel/runtime/consumer.js';
 import { WorkerLoop } from '../kernel/runtime/worker-loop.js';
 import { declarationOf, type Definition } from './definition.js';
@@ -106,24 +107,30 @@ export class Registry {
   }
 
   /**
-   * Records what a definition says of its queue. Answers why it must not be consumed here, if it must not.
+   * Records what a definition says of its queue. Answers how that is recorded, and why it must not be consumed here, if
+   * it must not.
    *
    * @throws StrategyMismatchError
    */
-  async declare(definition: Definition): Promise<string | undefined> {
+  async declare(definition: Definition): Promise<{ strategy: QueueStrategy; outdated?: string }> {
     const { kind, name, settings } = definition;
     const { admin } = this.rt.store;
-    const { version: stored, upgradedFrom: from } = await this.rt
+    const {
+      strategy,
+      version: stored,
+      upgradedFrom: from,
+    } = await this.rt
       .lane(name)
       .run(`declare (queue "${name}")`, (call) => admin.declare(call, name, declarationOf(definition)));
     const { version } = settings;
-    if (version === undefined) return undefined;
+    if (version === undefined) return { strategy };
     if (from !== undefined) {
       this.rt.logger.info(`${kind} "${name}": version ${version} takes the place of version ${from}`);
       this.rt.events.emit('queue:upgraded', { queue: name, from, to: version });
     }
-    if (stored <= version) return undefined;
-    return `the store has version ${stored} of it and this code is version ${version}: newer processes run its jobs`;
+    if (stored <= version) return { strategy };
+    const outdated = `the store has version ${stored} of it and this code is version ${version}: newer processes run its jobs`;
+    return { strategy, outdated };
   }
 
   async start(): Promise<void> {
@@ -143,29 +150,31 @@ export class Registry {
   }
 
   #join(entry: Entry): Promise<void> {
-    return (entry.joined ??= this.#admit(entry).then(() => this.#run(entry)));
+    return (entry.joined ??= this.#admit(entry).then((strategy) => this.#run(entry, strategy)));
   }
 
-  async #admit(entry: Entry): Promise<void> {
+  /** Answers in which order its queue is recorded. */
+  async #admit(entry: Entry): Promise<QueueStrategy> {
     const { definition } = entry;
     const { kind, name, consumes } = definition;
-    const outdated = await this.declare(definition);
+    const { strategy, outdated } = await this.declare(definition);
     if (outdated !== undefined && entry.inactive === undefined) {
       entry.inactive = outdated;
       this.rt.logger.warn(`${kind} "${name}" does not run here: ${outdated}`);
     }
-    if (!consumes || !this.disabledModules.has(kind)) return;
+    if (!consumes || !this.disabledModules.has(kind)) return strategy;
     const { store, events } = this.rt;
     const disable = this.rt.lane(name).run(`disable (queue "${name}")`, (call) => store.admin.disable(call, name));
     if (await disable) events.emit('queue:disabled', { queue: name });
+    return strategy;
   }
 
-  #run(entry: Entry): void {
+  #run(entry: Entry, strategy: QueueStrategy): void {
     const { definition, spec, inactive } = entry;
     // While it was declared the engine may have stopped, or another definition have taken its place.
     const current = this.#running && this.#entries.get(keyOf(definition)) === entry;
     if (!spec || inactive !== undefined || entry.loop || !current) return;
-    entry.loop = new WorkerLoop(spec, this.rt);
+    entry.loop = new WorkerLoop(spec, this.rt, strategy);
     this.rt.pulse.attach(entry.loop);
     entry.loop.start();
   }

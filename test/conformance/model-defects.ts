@@ -20,14 +20,7 @@ export const MODEL_DEFECTS: readonly (readonly [name: string, ...edits: Edit[]])
     '    if (job.ties) this.host.links.ended(this, job);',
     "    if (job.ties && status !== 'cancelled') this.host.links.ended(this, job);",
   ),
-  defect(
-    'a job in a diamond fails twice',
-    'memory-links.ts',
-    '    job.ties?.waitsFor.clear();\n',
-    '',
-    '|| isFinal(child.status)) continue;',
-    ') continue;',
-  ),
+  defect('a job in a diamond fails twice', 'memory-links.ts', '    job.ties?.waitsFor.clear();\n', ''),
   defect(
     'a parent is purged although a job depends on it',
     'memory-history.ts',

@@ -367,7 +367,7 @@ describe('when a parent does not complete', () => {
     expect(await states(queue)).toEqual(after);
   });
 
-  it('the policy is block unless the job says something else', async () => {
+  it('under `block`, the default, the child stays waiting-children', async () => {
     const parent = await queueOf('p').add('x');
     await queueOf('c').add('default', 'x', { jobId: 'c', dependsOn: [parent] });
     await parent.cancel();

@@ -160,7 +160,7 @@ describe('rateLimiter', () => {
     ['rejects', () => Promise.reject(new Error('no redis'))],
     ['answers nothing', () => undefined],
     ['answers nonsense', () => ({ ok: false })],
-  ])('that %s counts as allowed, and is logged', async (_title, check) => {
+  ])('a limiter that %s counts as allowed, and is logged', async (_title, check) => {
     const { queue, ran } = await running({ rateLimiter: { check: check as () => boolean } });
     await queue.add('x');
     await world.clock.settle();
@@ -210,7 +210,7 @@ describe('condition', () => {
     expect((await queue.getJob(id))?.attemptMade).toBe(1);
   });
 
-  it('that throws counts as allowed, and is logged', async () => {
+  it('a condition that throws counts as allowed, and is logged', async () => {
     const { queue, ran } = await running({
       condition: () => {
         throw new Error('x');

@@ -99,6 +99,17 @@ describe('| option | default |', () => {
     expect(() => world.engine().queue({ handler: () => 1 } as never)).toThrow(/name/);
   });
 
+  it('concurrency (per process) | 5', async () => {
+    const engines = [world.engine(), world.engine()];
+    for (const engine of engines) {
+      engine.queue({ name: 'q', handler: () => world.never() });
+      await engine.start();
+    }
+    await world.engine().producer('q').addBulk(items(50));
+    await world.clock.advance('5s');
+    expect(engines.map((engine) => engine.health().running)).toEqual([5, 5]);
+  });
+
   it('maxActive (whole cluster) | none; rate (whole cluster) | none; throttle (per process) | none', async () => {
     const most: number[] = [];
     for (const options of [{}, { maxActive: 3 }, { rate: { max: 4, duration: '1h' } }]) {

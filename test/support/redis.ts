@@ -11,8 +11,14 @@ import type { ConformanceSubject } from '../../lib/conformance/index.js';
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
+  /** Ends it without a word, as a crash does. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port with what it kept. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const SERVER = process.env['REDIS_SERVER'] ?? 'redis-server';
 
 let shared: Promise<RedisServer> | undefined;
 let spaces = 0;
@@ -31,20 +37,28 @@ export async function startServer(...settings: readonly string[]): Promise<Redis
   const folder = mkdtempSync(join(tmpdir(), 'oqron-redis-'));
   const port = await freePort();
   const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', [...base, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await ready(child);
+  const start = async (): Promise<ChildProcess> => {
+    const made = spawn(SERVER, [...base, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await ready(made);
+    return made;
+  };
+  let child = await start();
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
+    kill: () => ended(child, 'SIGKILL'),
+    restart: async () => {
+      child = await start();
+    },
     stop: async () => {
-      await ended(child);
+      await ended(child, 'SIGTERM');
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
 /** An open backend with a key space of its own. */
-export async function freshBackend(): Promise<RedisBackend> {
+async function freshBackend(): Promise<RedisBackend> {
   const { url } = await sharedServer();
   const backend = createRedisBackend({ redis: url, project: 'test', environment: `space-${(spaces += 1)}` });
   await backend.open();
@@ -67,10 +81,10 @@ async function ready(child: ChildProcess): Promise<void> {
   });
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  child.kill(signal);
   await exit;
 }
 

@@ -60,7 +60,8 @@ worker(Encode, { processBatch: (ctxs) => ctxs.map(() => ({ status: 'fulfilled', 
 worker(Encode, { processBatch: (ctxs) => ctxs.map((ctx) => ctx.data.file) });
 // @ts-expect-error another payload
 worker(Encode, { processBatch: (ctxs: readonly JobContext<Mails>[]) => void ctxs.length });
-export const batch: BatchHandler<Video, string> = async (ctxs) => Promise.allSettled(ctxs.map(({ data }) => data.file));
+export const batch: BatchHandler<Video, string> = async (ctxs) =>
+  Promise.allSettled(ctxs.map(async ({ data }) => Promise.resolve(data.file)));
 
 const limiter: RateLimiter<{ file: string }> = { check: (ctx) => ctx.data.file !== '' };
 worker(Encode, {

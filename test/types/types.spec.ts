@@ -67,7 +67,7 @@ describe('the types', () => {
     compiler = new Compiler();
   });
 
-  it('accept what is right and refuse what is wrong, in every file here', () => {
+  it("a contract types `add('welcome', w)`: every file here accepts what is right and refuses what is wrong", () => {
     expect(FILES.length).toBeGreaterThanOrEqual(3);
     expect(compiler.problems(FILES)).toEqual([]);
   }, 60_000);

@@ -259,7 +259,7 @@ export function tiesOf(job: MemoryJob): Ties {
 }
 
 /** The jobs that it waits or waited for. */
-export function parentsOf({ ties }: MemoryJob): JobRef[] | undefined {
+function parentsOf({ ties }: MemoryJob): JobRef[] | undefined {
   const shown = ties?.links.filter(({ hidden }) => !hidden);
   return shown && shown.length > 0 ? shown.map(({ parent }) => parent) : undefined;
 }

@@ -16,6 +16,8 @@ export interface RedisClientLike {
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   duplicate(...options: never[]): unknown;
+  /** Of a Cluster: its nodes. */
+  nodes?(role: 'master'): readonly { readonly status: string; connect(): Promise<void> }[];
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
 }
@@ -90,6 +92,8 @@ export class RedisConnections {
     const [commands, heartbeats, subscriber] = made as [RedisClientLike, RedisClientLike, RedisClientLike];
     try {
       await Promise.all(made.map((client) => client.connect()));
+      // A Cluster connects to a node with the first command for it, and refuses those that come meanwhile.
+      await Promise.all([commands, heartbeats].map(connectNodes));
     } catch (cause) {
       for (const client of made) client.disconnect();
       throw storeError('RedisBackend.open', cause);
@@ -107,6 +111,12 @@ export class RedisConnections {
       }),
     );
   }
+}
+
+async function connectNodes(client: RedisClientLike): Promise<void> {
+  if (client.isCluster !== true) return;
+  const waiting = client.nodes?.('master').filter(({ status }) => status === 'wait') ?? [];
+  await Promise.all(waiting.map((node) => node.connect()));
 }
 
 async function factory(target: RedisTarget): Promise<() => RedisClientLike> {
@@ -148,4 +158,3 @@ function refusePrefix(options: object): void {
     ]);
   }
 }
-

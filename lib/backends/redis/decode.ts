@@ -56,7 +56,7 @@ function openEnvelope(text: string): { name: string; meta: JobMeta; data: string
 }
 
 /** A user's error is JSON; those that scripts make are short codes, so that no script writes JSON. */
-export function openError(text: string): StoredError {
+function openError(text: string): StoredError {
   const rest = text.slice(1);
   switch (text[0]) {
     case 'k':
@@ -226,7 +226,8 @@ function openTimeline(line: string): TimelineEntry {
 
 /** A whole job, see scripts/common/show.lua. */
 export function openStored(queue: string, reply: Reply): StoredJob {
-  const [id, env, set, priority, attempt, stalledCount, fence, owner, createdAt, runAt, started, finished, dead] = reply;
+  const [id, env, set, priority, attempt, stalledCount, fence, owner, createdAt, runAt, started, finished, dead] =
+    reply;
   const [result, fields, logs, timeline, parents, children] = reply.slice(13) as string[][];
   const wide = new Map<string, string>();
   for (let i = 0; fields && i < fields.length; i += 2) wide.set(fields[i] ?? '', fields[i + 1] ?? '');

@@ -68,7 +68,8 @@ export function pushJob(args: Arg[], queue: string, job: NewJob, stateOf?: Paren
 
 function keepText(keep: JobKeep | undefined): string {
   if (!keep) return '';
-  const one = (rule: JobKeep['completed']): string => (rule ? `${rule.from === 'job' ? 'j' : 'p'}${ruleText(rule)}` : '');
+  const one = (rule: JobKeep['completed']): string =>
+    rule ? `${rule.from === 'job' ? 'j' : 'p'}${ruleText(rule)}` : '';
   return `${one(keep.completed)};${one(keep.failed)}`;
 }
 

@@ -6,7 +6,8 @@ import { systemClock } from '../../kernel/ports/system-clock.js';
 import { Carrier } from './carrier.js';
 import { RedisConnections, type RedisTarget } from './connection.js';
 import { RedisKeys } from './keys.js';
-import { RedisJobStore, type RedisParts } from './redis-job-store.js';
+import type { RedisParts } from './parts.js';
+import { RedisJobStore } from './redis-job-store.js';
 import { RedisSignals } from './redis-signals.js';
 import { RedisRegistry } from './registry.js';
 import { ScriptRunner } from './script-runner.js';
@@ -82,11 +83,12 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
     get server() {
       return server;
     },
-    open: () => (opening ??= open().catch((error: unknown) => {
-      // A failed start may be tried again.
-      opening = undefined;
-      throw error;
-    })),
+    open: () =>
+      (opening ??= open().catch((error: unknown) => {
+        // A failed start may be tried again.
+        opening = undefined;
+        throw error;
+      })),
     close: async () => {
       await opening?.catch(() => undefined);
       const open = parts;

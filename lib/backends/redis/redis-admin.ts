@@ -19,7 +19,7 @@ import type {
 import type { CallId, CascadedJob, StoreOptions } from '../../kernel/ports/job-store.js';
 import { openCascaded, statusOf } from './decode.js';
 import { BEHAVIORS, STRATEGIES } from './encode.js';
-import type { RedisParts } from './redis-job-store.js';
+import type { RedisParts } from './parts.js';
 import { RedisReads } from './redis-reads.js';
 import type { Arg, Reply } from './script-runner.js';
 

@@ -1,12 +1,7 @@
-import {
-  BatchRejectedError,
-  OqronError,
-  StoreFullError,
-  StoreUnreachableError,
-} from '../../kernel/errors/index.js';
+import { BatchRejectedError, OqronError, StoreFullError, StoreUnreachableError } from '../../kernel/errors/index.js';
 
 /** The data in Redis were written by a newer release, which this one must not touch. */
-export class SchemaTooNewError extends OqronError {
+class SchemaTooNewError extends OqronError {
   constructor(where: string, found: string) {
     super(
       'SCHEMA_TOO_NEW',

@@ -19,28 +19,17 @@ import type {
   SweepRequest,
   SweptJob,
 } from '../../kernel/ports/job-store.js';
-import type { Carrier } from './carrier.js';
-import type { RedisConnections } from './connection.js';
 import { openCascaded, openClaim, openResults, openSwept, verdictOf } from './decode.js';
 import { pushClaim, pushJob, pushNote, pushOutcome, type ParentStates } from './encode.js';
 import { groupBy } from './group-by.js';
 import { RedisAdmin } from './redis-admin.js';
-import type { RedisRegistry } from './registry.js';
-import type { Arg, Reply, ScriptRunner, Transition } from './script-runner.js';
+import type { RedisParts } from './parts.js';
+import type { Arg, Reply, Transition } from './script-runner.js';
 
 /** Names read at once while all queues are swept. */
 const QUEUES_PER_PAGE = 500;
 /** Failures that one call reports at most. */
 const MAX_REPORTED = 1_000;
-
-/** What the parts of an open backend share. */
-export interface RedisParts {
-  readonly connections: RedisConnections;
-  readonly scripts: ScriptRunner;
-  readonly registry: RedisRegistry;
-  readonly carrier: Carrier;
-  readonly durability: Capabilities['durability'];
-}
 
 const EXTENDED: Readonly<Record<string, ExtendVerdict>> = { k: 'kept', l: 'lost', c: 'cancelled' };
 
@@ -111,7 +100,7 @@ export class RedisJobStore implements JobStore {
 
   async extend(leases: readonly LeaseRef[], opts?: StoreOptions): Promise<ExtendVerdict[]> {
     const { scripts, connections } = this.parts();
-    const verdicts = new Array<ExtendVerdict>(leases.length).fill('busy');
+    const verdicts = leases.map((): ExtendVerdict => 'busy');
     const byQueue = groupBy(leases.keys(), (i) => leases[i]?.queue ?? '');
     await Promise.all(
       [...byQueue].map(async ([queue, places]) => {
@@ -171,7 +160,7 @@ export class RedisJobStore implements JobStore {
       yield* given;
       return;
     }
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page = await this.parts().registry.page(QUEUES_PER_PAGE, after);
       yield* page;
       if (page.length < QUEUES_PER_PAGE) return;

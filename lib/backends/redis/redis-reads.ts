@@ -6,7 +6,7 @@ import type { StoredJob } from '../../kernel/job/stored-job.js';
 import type { FindReply, FindRequest, JobCounts, VerifyReply, VerifyRequest } from '../../kernel/ports/job-admin.js';
 import type { StoreOptions } from '../../kernel/ports/job-store.js';
 import { openStored } from './decode.js';
-import type { RedisParts } from './redis-job-store.js';
+import type { RedisParts } from './parts.js';
 import type { Arg, Reply } from './script-runner.js';
 import { verifyPage } from './verify.js';
 
@@ -41,7 +41,7 @@ export class RedisReads {
     let cursor = request.cursor;
     let place = openCursor('JobAdmin.find', cursor);
     const direction = isFinal(status) ? 'down' : status === 'waiting' ? 'auto' : '';
-    for (let seen = 0; seen < MAX_BATCH_ITEMS && jobs.length < limit; ) {
+    for (let seen = 0; seen < MAX_BATCH_ITEMS && jobs.length < limit;) {
       const size = filter ? Math.min(CANDIDATES, MAX_BATCH_ITEMS - seen) : limit;
       const args = [LISTS[status], direction, ...place, size, MAX_BATCH_BYTES];
       const [page, ...next] = await this.#run('find', queue, 'find', args, opts);
@@ -100,7 +100,7 @@ export class RedisReads {
 
   async locate(ids: readonly string[], opts?: StoreOptions): Promise<string[][]> {
     const found = ids.map((): string[] => []);
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page = await this.parts().registry.page(MAX_BATCH_ITEMS, after);
       const answers = await Promise.all(page.map((queue) => this.#run('locate', queue, 'exists', ids, opts)));
       for (const [q, answer] of answers.entries()) {
@@ -122,7 +122,7 @@ export class RedisReads {
   async queues({ limit, after }: { limit: number; after?: string }, opts?: StoreOptions): Promise<string[]> {
     const names: string[] = [];
     const size = Math.min(limit, MAX_BATCH_ITEMS);
-    for (let from = after; names.length < size; ) {
+    for (let from = after; names.length < size;) {
       const page = await this.parts().registry.page(size, from);
       // The list of names may be ahead of the queues: see RedisRegistry.
       const records = await Promise.all(page.map((queue) => this.#run('queues', queue, 'record', [], opts)));

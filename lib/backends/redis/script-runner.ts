@@ -29,6 +29,16 @@ interface Compiled {
 }
 
 /**
+ * Redis 6.2 knows no flags and would take the first line for code. It refuses the first write of a script when its
+ * memory is full, unless that is a removal; what must pass then (`allow-oom`) begins with one that removes nothing.
+ */
+function withoutFlags(text: string): string {
+  const end = text.indexOf('\n');
+  const first = text.slice(0, end).includes('allow-oom') ? "redis.call('UNLINK', KEYS[1] .. ':')\n" : '';
+  return first + text.slice(end + 1);
+}
+
+/**
  * Runs scripts on the slot of a queue: by their SHA, and once by their text where the server does not have them (it was
  * restarted, or somebody flushed its scripts). Translates errors; sends nothing twice.
  */
@@ -42,8 +52,7 @@ export class ScriptRunner {
   ) {
     this.#compiled = Object.fromEntries(
       Object.entries(SCRIPTS).map(([name, text]) => {
-        // Redis 6.2 knows no flags and takes the first line for code.
-        const lua = scriptFlags ? text : text.slice(text.indexOf('\n') + 1);
+        const lua = scriptFlags ? text : withoutFlags(text);
         return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
       }),
     ) as Record<ScriptName, Compiled>;

@@ -59,7 +59,8 @@ function look(queue: string, entry: Reply, problems: VerifyProblem[], questions:
       field: `${hidden ? '!' : ''}${queue}\n${id}`,
       judge: (state, knows) => {
         if (state === '' && (hidden || policy !== 'b')) report('stuck', `it waits for ${name}, which is gone`);
-        else if (state !== '' && statusOf(state) === 'completed') report('stuck', `it waits for ${name}, which completed`);
+        else if (state !== '' && statusOf(state) === 'completed')
+          report('stuck', `it waits for ${name}, which completed`);
         else if (state !== '' && !isFinal(statusOf(state)) && !knows) {
           report('broken-link', `${name} does not know of it`);
         }

@@ -103,6 +103,8 @@ export interface ConsumerSpec extends LeaseSpec {
   readonly concurrency: number;
   /** Jobs of one call: 1 without `processBatch`. */
   readonly batchSize: number;
+  /** Jobs may be claimed ahead of the slots that will run them, where that pays. */
+  readonly prefetch: boolean;
   /** Longest sleep while the wake-up channel is unproven. */
   readonly pollIntervalMs: number;
   /** How long an aborted handler may keep its slot. */

@@ -1,6 +1,7 @@
 import { UnknownOutcomeError } from '../errors/index.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import { SlidingWindow } from '../job/sliding-window.js';
+import type { QueueStrategy } from '../job/states.js';
 import type { Timer } from '../ports/clock.js';
 import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
 import { BatchRunner } from './batch-runner.js';
@@ -9,6 +10,7 @@ import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import { JobRun } from './job-run.js';
 import { JobRunner } from './job-runner.js';
 import { localDeadline } from './lease-keeper.js';
+import { Prefetch } from './prefetch.js';
 import { Reporter } from './reporter.js';
 import type { Runner, RunnerHost } from './runner.js';
 import type { Runtime } from './runtime.js';
@@ -48,6 +50,8 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #lastClaimAt = -Infinity;
   #suspectsLeft = 0;
   readonly #runner: Runner;
+  /** Jobs that wait here for a slot; absent where none may. */
+  readonly #prefetch: Prefetch | undefined;
   /** What this process has taken within its throttle's span. */
   readonly #taken: SlidingWindow | undefined;
   readonly #reporter: Reporter;
@@ -57,10 +61,12 @@ export class WorkerLoop implements Claimer, RunnerHost {
   constructor(
     readonly spec: ConsumerSpec,
     private readonly rt: Runtime,
+    strategy: QueueStrategy,
   ) {
     this.queue = spec.queue;
     const { processBatch, throttle } = spec;
     this.#runner = processBatch ? new BatchRunner(spec, processBatch, rt, this) : new JobRunner(spec, rt, this);
+    this.#prefetch = Prefetch.of(spec, strategy, rt.clock, this);
     this.#taken = throttle && new SlidingWindow(throttle.durationMs);
     this.#reporter = new Reporter(rt);
   }
@@ -117,6 +123,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     if (this.#state === 'open' || this.#state === 'new') this.#state = 'closing';
     this.#timer?.cancel();
     this.rt.solo.quit(this);
+    this.#prefetch?.giveBack('shutdown');
   }
 
   /** Resolves when nothing runs and every ending was answered. */
@@ -137,6 +144,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   }
 
   close(): void {
+    for (const run of this.#prefetch?.forget() ?? []) this.rt.keeper.remove(run);
     this.stopClaiming();
     this.#state = 'closed';
   }
@@ -147,12 +155,21 @@ export class WorkerLoop implements Claimer, RunnerHost {
     const note = run.takeNote();
     this.#ended.push({ run, outcome: note ? { ...outcome, note } : outcome, value, thrown });
     this.#runs.delete(run);
+    this.#prefetch?.ran(run);
     this.kick();
+  }
+
+  begin(run: ConsumerRun): void {
+    this.#running += 1;
+    this.rt.solo.enter();
+    this.#runs.add(run);
+    this.#runner.start(run);
   }
 
   slotFreed(): void {
     this.#running -= 1;
     this.rt.solo.leave();
+    this.#prefetch?.begin();
     this.kick();
     this.#tellIdle();
   }
@@ -163,7 +180,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.rt.notes.forget(run);
     this.#runs.delete(run);
     run.abort(why, detail);
-    this.#runner.awaitReturn(run);
+    if (!this.#prefetch?.drop(run)) this.#runner.awaitReturn(run);
     if (why === 'lost') this.#reporter.lost(run);
     this.#tellIdle();
   }
@@ -190,18 +207,20 @@ export class WorkerLoop implements Claimer, RunnerHost {
     const turn = this.#state === 'open' ? this.rt.solo.turn(this) : 'wait';
     // A settle carries a claim for free; without one, an idle queue is asked only when there is reason to.
     const mayClaim = turn !== 'wait' && !this.#resting && (this.#hungry || ended.length > 0 || turn === 'alone');
-    const want = mayClaim ? this.#wanted(turn === 'alone') : 0;
+    const want = mayClaim ? this.#wanted(turn, ended.length > 0) : 0;
     if (ended.length === 0 && want <= 0) return;
     void this.#exchange(ended, Math.max(0, want), turn === 'alone');
     if (this.#ended.length > 0) this.kick();
   }
 
   /** Jobs that may be claimed now. */
-  #wanted(alone: boolean): number {
+  #wanted(turn: 'free' | 'alone', settles: boolean): number {
     const { concurrency, batchSize, throttle } = this.spec;
     const slots = concurrency - this.#running - this.#claiming;
+    const want = Math.min(slots * batchSize, MAX_BATCH_ITEMS);
+    if (this.#prefetch && turn === 'free') return this.#wantedAhead(this.#prefetch, want, settles);
     if (slots <= 0) return 0;
-    const want = alone ? 1 : Math.min(slots * batchSize, MAX_BATCH_ITEMS);
+    if (turn === 'alone') return 1;
     if (!throttle) return want;
     const allowed = this.#allowance();
     if (allowed <= 0) {
@@ -211,6 +230,13 @@ export class WorkerLoop implements Claimer, RunnerHost {
       this.rt.loopIsBlind();
     }
     return Math.min(want, allowed);
+  }
+
+  /** With what is claimed ahead. That costs no call of its own: it comes with a settle, or with what slots are free for. */
+  #wantedAhead(prefetch: Prefetch, want: number, settles: boolean): number {
+    if (prefetch.returning) return 0;
+    if (this.#asked > 0 || this.#suspectsLeft > 0 || (want <= 0 && !settles)) return want;
+    return want + prefetch.extra;
   }
 
   /** One round trip: endings out, jobs in. Never rejects. */
@@ -252,12 +278,13 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#claiming -= slots;
     this.#asked -= want;
     const jobs = claim?.jobs.length ?? 0;
-    const filled = this.#slotsOf(jobs);
+    const waiting = this.#prefetch && this.#state === 'open' ? Math.max(0, jobs - spec.concurrency + this.#running) : 0;
+    const filled = this.#slotsOf(jobs - waiting);
     this.#running += filled;
     this.#taken?.add(jobs, rt.clock.monotonic());
     rt.solo.enter(filled);
     rt.solo.leave(slots);
-    if (claim) this.#take(claim, want, alone, sentAt);
+    if (claim) this.#take(claim, want, alone, sentAt, waiting);
     else if (failed) {
       // The turn to run alone goes back, or it would call for the next claim at once, again and again.
       if (alone) rt.solo.done(this);
@@ -284,13 +311,15 @@ export class WorkerLoop implements Claimer, RunnerHost {
       throw error;
     } finally {
       for (const { run } of ended) rt.keeper.remove(run);
+      if (this.#prefetch?.answered(ended)) this.#hungry = true;
     }
     ended.forEach((end, i) => this.#reporter.settled(end, reply.verdicts[i] ?? 'lost', reply.now));
     this.#reporter.cascaded(reply.cascaded);
     return reply.claim;
   }
 
-  #take(reply: ClaimReply, want: number, alone: boolean, sentAt: number): void {
+  /** The last `waiting` jobs have no slot yet. */
+  #take(reply: ClaimReply, want: number, alone: boolean, sentAt: number, waiting: number): void {
     for (const swept of reply.swept) this.#reporter.swept(swept, this.spec);
     this.#reporter.cascaded(reply.cascaded);
     this.#suspectsLeft = reply.suspects;
@@ -300,19 +329,28 @@ export class WorkerLoop implements Claimer, RunnerHost {
       return;
     }
     const group = this.#groupOf(reply.jobs.length);
+    const answeredAt = waiting > 0 ? this.rt.clock.monotonic() : 0;
+    const held: ConsumerRun[] = [];
+    let slots = reply.jobs.length - waiting;
     for (const job of reply.jobs) {
       const { leaseMs } = this.spec;
       const startedAt = this.rt.clock.monotonic();
       const run = new JobRun(job, this.spec, sentAt, localDeadline(sentAt, leaseMs), startedAt, reply.now);
       run.group = group;
-      this.#runs.add(run);
       this.rt.keeper.add(run, this);
+      if ((slots -= 1) < 0) {
+        held.push(run);
+        continue;
+      }
+      this.#runs.add(run);
       // Nothing begins in a loop that ends, nor on a lease that may be over because its reply was slow.
       if (this.#state !== 'open') this.#runner.giveBack(run, 'shutdown');
       else if (startedAt >= run.deadline) this.#runner.giveBack(run, 'prefetch');
       else this.#runner.start(run);
     }
     this.#runner.flush();
+    if (waiting > 0) this.#prefetch?.hold(held, answeredAt);
+    this.#prefetch?.claimed(reply.jobs.length >= want && !alone);
     if (this.full) this.rt.loopIsBlind();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);

@@ -99,6 +99,7 @@ const executionShape = {
   heartbeatMs: positiveDuration.optional(),
   lockTtlMs: positiveDuration.optional(),
   pollIntervalMs: positiveDuration.optional(),
+  prefetch: z.literal(['auto', false]).optional(),
   maxStalledCount: integer(0, 1_000).optional(),
   abortGraceMs: duration.optional(),
   hooks: strict({
@@ -203,6 +204,7 @@ export const moduleShape = {
   heartbeatMs: executionShape.heartbeatMs,
   lockTtlMs: executionShape.lockTtlMs,
   pollIntervalMs: executionShape.pollIntervalMs,
+  prefetch: executionShape.prefetch,
   maxStalledCount: executionShape.maxStalledCount,
   abortGraceMs: executionShape.abortGraceMs,
   deadLetter: strict(deadLetterShape).optional(),

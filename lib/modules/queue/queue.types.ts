@@ -102,6 +102,11 @@ export interface ExecutionOptions<T = unknown, R = unknown> extends SharedQueueO
   lockTtlMs?: Duration;
   /** Longest sleep of an idle consumer while wake-ups are unproven; then up to 10 s. @default 1_000 ms */
   pollIntervalMs?: Duration;
+  /**
+   * `auto` claims up to `concurrency` jobs ahead of the free slots while that pays: on a `fifo` queue with a backlog whose
+   * handlers take less than 2 ms on average, without limits, gates and `processBatch`. @default 'auto'
+   */
+  prefetch?: 'auto' | false;
   /** Crashes of its process that a job may survive. @default 3 */
   maxStalledCount?: number;
   /** How long a handler that was told to stop may keep its slot. @default 5_000 ms */

@@ -89,6 +89,7 @@ export function consumerSpec(
     kind,
     concurrency: settings.concurrency ?? module.concurrency ?? (kind === 'queue' ? 5 : 1),
     batchSize: settings.processBatch ? (settings.batchSize ?? DEFAULT_BATCH_SIZE) : 1,
+    prefetch: (settings.prefetch ?? module.prefetch ?? 'auto') === 'auto',
     leaseMs: pick('lockTtlMs', DEFAULT_LEASE_MS),
     heartbeatMs: pick('heartbeatMs', DEFAULT_HEARTBEAT_MS),
     pollIntervalMs: pick('pollIntervalMs', DEFAULT_POLL_MS),

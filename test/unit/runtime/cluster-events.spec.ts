@@ -97,7 +97,7 @@ describe('a payload', () => {
     interest('p', ['job:fail']);
     events.emit('job:fail', failed(char.repeat(5_000)));
     expect(sent).toHaveLength(1);
-    const { payload } = sent[0]?.message as { payload: { error: { message: string; stack?: string } } };
+    const { payload } = sent[0]!.message as { payload: { error: { message: string; stack?: string } } };
     expect(Buffer.byteLength(JSON.stringify(payload))).toBeLessThanOrEqual(4_096);
     expect(payload.error.message.length).toBeGreaterThan(chars / 3);
     expect(payload.error.stack).toBeUndefined();

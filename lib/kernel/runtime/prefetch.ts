@@ -1,0 +1,166 @@
+import { MAX_BATCH_ITEMS } from '../job/limits.js';
+import type { QueueStrategy } from '../job/states.js';
+import type { Clock, Timer } from '../ports/clock.js';
+import type { ReleaseReason } from '../ports/job-store.js';
+import { releaseOf } from './attempt.js';
+import type { ConsumerRun, ConsumerSpec } from './consumer.js';
+import type { RunnerHost } from './runner.js';
+
+/** Handlers that take less than this on average (ms): a round trip would cost as much as the job. */
+const FAST_MS = 2;
+/** Runs that the average is taken of; before that many it is unknown. */
+const RUNS = 50;
+/** Claims in a row that brought all they asked for: a backlog, so that no idle process misses what waits here. */
+const FULL_CLAIMS = 3;
+/** A job that has not begun this long (ms) after its claim was answered goes back. */
+const PATIENCE_MS = 10;
+/** After jobs went back for that, none are claimed ahead for this long (ms). */
+const REST_MS = 1_000;
+
+/** The loop that the jobs wait in. */
+interface PrefetchHost extends Pick<RunnerHost, 'ended' | 'mayBegin'> {
+  /** Every slot is taken. */
+  readonly full: boolean;
+  /** Takes a slot and starts the job in it. */
+  begin(run: ConsumerRun): void;
+}
+
+/**
+ * Jobs that were claimed ahead: leased and renewed, they wait in their order for a slot, and begin without a round
+ * trip. It decides by itself whether that is worth while now, and gives back what waits for too long. The jobs of only
+ * one claim wait at a time, and no other claim is under way beside it: so nothing can overtake them.
+ */
+export class Prefetch {
+  #held: ConsumerRun[] = [];
+  /** Monotonic time of the answer that brought them. */
+  #answeredAt = 0;
+  /** Given back, and not known to have arrived. */
+  readonly #returning = new Set<ConsumerRun>();
+  #beginning = false;
+  /** Armed while jobs wait and for some time after: it looks at most once per `PATIENCE_MS`. */
+  #timer: Timer | undefined;
+  #restUntil = -Infinity;
+  #fullClaims = 0;
+  /** Durations of the last runs (ms) and their sum. */
+  readonly #durations = new Float64Array(RUNS);
+  #sum = 0;
+  #runs = 0;
+
+  private constructor(
+    private readonly ahead: number,
+    private readonly clock: Clock,
+    private readonly host: PrefetchHost,
+  ) {}
+
+  /** Nothing where jobs must not be claimed ahead. */
+  static of(spec: ConsumerSpec, strategy: QueueStrategy, clock: Clock, host: PrefetchHost): Prefetch | undefined {
+    const { concurrency, gates, limits, processBatch, throttle } = spec;
+    if (!spec.prefetch || strategy !== 'fifo') return undefined;
+    // What waits here would use up the limits, or be asked of its gates long after it was counted.
+    if (limits || throttle || processBatch) return undefined;
+    if (gates?.rateLimiter || gates?.condition || gates?.beforeRun) return undefined;
+    // A claim this large is worth its round trip, and could not bring twice as many.
+    if (2 * concurrency > MAX_BATCH_ITEMS) return undefined;
+    return new Prefetch(concurrency, clock, host);
+  }
+
+  /** How many jobs more than there are free slots the next claim may ask for. */
+  get extra(): number {
+    if (this.#fullClaims < FULL_CLAIMS || this.#runs < RUNS || this.#sum >= RUNS * FAST_MS) return 0;
+    if (this.#held.length > 0 || this.clock.monotonic() < this.#restUntil) return 0;
+    return this.ahead;
+  }
+
+  /** Jobs are on their way back: a claim that overtook them would bring what comes behind them. */
+  get returning(): boolean {
+    return this.#returning.size > 0;
+  }
+
+  /** A claim was answered, with as many jobs as it had asked for or with fewer. */
+  claimed(full: boolean): void {
+    this.#fullClaims = full ? this.#fullClaims + 1 : 0;
+  }
+
+  /** A run is over. */
+  ran(run: ConsumerRun): void {
+    if (!run.began) return;
+    const i = this.#runs % RUNS;
+    const ms = this.clock.monotonic() - run.startedAt;
+    this.#sum += ms - (this.#durations[i] ?? 0);
+    this.#durations[i] = ms;
+    this.#runs += 1;
+  }
+
+  /** Keeps jobs of a claim that was answered at `answeredAt` until there are slots for them. */
+  hold(runs: ConsumerRun[], answeredAt: number): void {
+    this.#held = runs;
+    this.#answeredAt = answeredAt;
+    if (this.host.mayBegin()) this.begin();
+    else this.giveBack('shutdown');
+    if (this.#held.length > 0) this.#arm(PATIENCE_MS);
+  }
+
+  /** Begins what waits, as far as there are slots. */
+  begin(): void {
+    // A handler that is not asynchronous frees its slot before this one comes back.
+    if (this.#held.length === 0 || this.#beginning) return;
+    this.#beginning = true;
+    while (this.#held.length > 0 && !this.host.full) {
+      const now = this.clock.monotonic();
+      const run = this.#held[0] as ConsumerRun;
+      if (now >= this.#answeredAt + PATIENCE_MS || now >= run.deadline) this.giveBack('prefetch');
+      else {
+        this.#held.shift();
+        run.startedAt = now;
+        this.host.begin(run);
+      }
+    }
+    this.#beginning = false;
+  }
+
+  /** Hands back all that waits: what came later must not begin before what came earlier. */
+  giveBack(reason: ReleaseReason & ('shutdown' | 'prefetch')): void {
+    if (reason === 'prefetch') this.#restUntil = this.clock.monotonic() + REST_MS;
+    const runs = this.#held;
+    this.forget();
+    for (const run of runs) {
+      run.closed = true;
+      run.returned = true;
+      this.#returning.add(run);
+      this.host.ended(run, releaseOf(run, 0, reason), undefined, undefined);
+    }
+  }
+
+  /** Endings were answered, or never will be. True when nothing is on its way back any more. */
+  answered(ended: readonly { readonly run: ConsumerRun }[]): boolean {
+    if (this.#returning.size === 0) return false;
+    for (const { run } of ended) this.#returning.delete(run);
+    return this.#returning.size === 0;
+  }
+
+  /** The lease of a job is gone. False when it did not wait here. */
+  drop(run: ConsumerRun): boolean {
+    const at = this.#held.indexOf(run);
+    if (at >= 0) this.#held.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Nothing waits here any more. What did is the store's to take back when its leases expire. */
+  forget(): ConsumerRun[] {
+    const runs = this.#held;
+    this.#held = [];
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    return runs;
+  }
+
+  #arm(ms: number): void {
+    this.#timer ??= this.clock.timer(ms, () => {
+      this.#timer = undefined;
+      if (this.#held.length === 0) return;
+      const left = this.#answeredAt + PATIENCE_MS - this.clock.monotonic();
+      if (left > 0) this.#arm(left);
+      else this.giveBack('prefetch');
+    });
+  }
+}
