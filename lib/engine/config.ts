@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ModuleNotAvailableError, InvalidOptionsError } from '../kernel/errors/index.js';
+import { InvalidOptionsError } from '../kernel/errors/index.js';
 import { DEFAULT_HISTORY_LIMITS, type HistoryLimits } from '../kernel/ports/backend.js';
 import type { IBrokerEngine } from '../kernel/ports/broker.js';
 import type { ILockAdapter } from '../kernel/ports/lock.js';
@@ -13,7 +13,7 @@ import { defaultJobOptionsSchema, type DefaultJobSettings } from '../modules/que
 import { consoleLogger, guardedLogger, silentLogger, type LogThreshold } from './console-logger.js';
 import { selectModules, type ModuleEntry, type ModuleName, type SelectedModule } from './modules.js';
 
-/** Where jobs live. This release has `default` (memory). @publicApi */
+/** Where jobs live. This release has `default` (memory) and `redis`. @publicApi */
 export type StoreMode = 'default' | 'redis' | 'db' | 'hybrid-db' | 'custom';
 
 /**
@@ -30,7 +30,10 @@ export interface OqronConfig {
   app?: string;
   /** @default 'default' */
   mode?: StoreMode;
-  /** For the modes `redis` and `hybrid-db`: url, options, or a client. */
+  /**
+   * For the modes `redis` and `hybrid-db`: a url (`redis://` or `rediss://`); options of ioredis, with a `url` among them
+   * if you like; or an ioredis client or Cluster, of which duplicates are used. Yours stays open.
+   */
   redis?: string | object;
   /** For the modes `db` and `hybrid-db`: options or a `pg.Pool`. */
   postgres?: object;
@@ -83,6 +86,7 @@ export interface ResolvedConfig {
   readonly project: string;
   readonly environment: string;
   readonly mode: StoreMode;
+  readonly redis: string | object | undefined;
   readonly modules: ReadonlyMap<ModuleName, SelectedModule>;
   readonly defaultJobOptions: DefaultJobSettings;
   readonly tags: readonly string[];
@@ -100,6 +104,14 @@ export interface ResolvedConfig {
 }
 
 export const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
+
+const HOW_TO_CONNECT = {
+  redis: "a url such as 'redis://localhost:6379', options, or a client",
+  postgres: "{ connectionString: 'postgresql://...' } or a pg.Pool",
+  adapters: '{ storage, broker, lock }',
+};
+
+const REDIS_URL = /^rediss?:\/\/./;
 
 const NO_FOLDER = 'expected the path of a folder, or false';
 
@@ -123,7 +135,10 @@ const schema = strict({
     .enum(MODES, { error: ({ input }) => `expected one of ${MODES.join(', ')}, got ${JSON.stringify(input)}` })
     .default('default'),
   redis: z
-    .union([z.string().min(1), z.custom<object>((value) => typeof value === 'object' && value !== null)])
+    .union([z.string().regex(REDIS_URL), z.custom<object>((value) => typeof value === 'object' && value !== null)], {
+      // Not the value: it may hold a password.
+      error: `expected ${HOW_TO_CONNECT.redis}`,
+    })
     .optional(),
   postgres: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
   adapters: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
@@ -166,12 +181,6 @@ const CONNECTIONS: Readonly<Record<StoreMode, readonly ('redis' | 'postgres' | '
   custom: ['adapters'],
 };
 
-const HOW_TO_CONNECT = {
-  redis: "a url such as 'redis://localhost:6379', options, or a client",
-  postgres: "{ connectionString: 'postgresql://...' } or a pg.Pool",
-  adapters: '{ storage, broker, lock }',
-};
-
 /**
  * Checks a configuration and fills in the defaults.
  *
@@ -190,6 +199,7 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
     project: parsed.project,
     environment: parsed.environment,
     mode: parsed.mode,
+    redis: parsed.redis,
     modules,
     defaultJobOptions: parsed.defaultJobOptions,
     tags: parsed.tags,
@@ -225,12 +235,6 @@ function attempt<T>(problems: string[], check: () => T): T | undefined {
     problems.push(...error.problems);
     return undefined;
   }
-}
-
-/** Modes whose store has landed. @throws ModuleNotAvailableError for the others */
-export function requireMode(mode: StoreMode): void {
-  if (mode !== 'default')
-    throw new ModuleNotAvailableError(`the mode "${mode}"`, 'Use mode "default" (memory) for now.');
 }
 
 /**

@@ -8,12 +8,12 @@ import { isolatedBroker, isolatedLock, isolatedStorage } from './isolation.js';
 import { withJobsView, type JobsSource } from './jobs-view.js';
 
 /**
- * The adapters of one engine, isolated by its project and environment. A part that its backend does not have throws
+ * The adapters of one engine, isolated by its project and environment. A broker or lock that its backend does not have throws
  * `ModuleNotAvailableError` when it is read.
  * @publicApi
  */
 export class EngineAdapters {
-  readonly #storage: IStorageEngine | undefined;
+  readonly #storage: IStorageEngine;
   readonly #broker: IBrokerEngine | undefined;
   readonly #lock: ILockAdapter | undefined;
   readonly #backend: Backend;
@@ -21,15 +21,18 @@ export class EngineAdapters {
   /** @internal Made by the engine. */
   constructor(backend: Backend, home: JobHome, jobs: JobsSource) {
     const { storage, broker, lock } = backend.adapters ?? {};
-    this.#storage = storage && withJobsView(isolatedStorage(storage, home), home, jobs);
+    this.#storage = withJobsView(storage ? isolatedStorage(storage, home) : this.#noStorage(), home, jobs);
     this.#broker = broker && isolatedBroker(broker, home);
     this.#lock = lock && isolatedLock(lock, home);
     this.#backend = backend;
   }
 
-  /** Records. The namespace `jobs` is a read-only view of the engine's jobs. @throws ModuleNotAvailableError */
+  /**
+   * Records. The namespace `jobs` is a read-only view of the engine's jobs; it is there in every mode. The other ones
+   * reject with `ModuleNotAvailableError` where the backend has no storage.
+   */
   get storage(): IStorageEngine {
-    return this.#storage ?? this.#notThere('storage');
+    return this.#storage;
   }
 
   /** Transport of ids. @throws ModuleNotAvailableError */
@@ -40,6 +43,11 @@ export class EngineAdapters {
   /** Leases by key. @throws ModuleNotAvailableError */
   get lock(): ILockAdapter {
     return this.#lock ?? this.#notThere('lock');
+  }
+
+  #noStorage(): IStorageEngine {
+    const refuse = async (): Promise<never> => this.#notThere('storage');
+    return { save: refuse, get: refuse, list: refuse, delete: refuse, prune: refuse, count: refuse, bulkGet: refuse };
   }
 
   #notThere(part: string): never {

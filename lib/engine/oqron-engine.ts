@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { createMemoryBackend } from '../backends/memory/index.js';
 import { EngineStateError } from '../kernel/errors/index.js';
 import {
   EventBus,
@@ -24,8 +23,9 @@ import {
   type QueueOptions,
 } from '../modules/queue/index.js';
 import { workerDefinition, type Worker, type WorkerOptions } from '../modules/worker/index.js';
+import { backendOf } from './backends.js';
 import { childAdder, type ChildTarget } from './children.js';
-import { requireMode, resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
+import { resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
 import { EngineAdapters } from './engine-adapters.js';
 import { EngineRuntime } from './engine-runtime.js';
 import { declarationOf, type Definition } from './definition.js';
@@ -60,12 +60,12 @@ export interface EngineParts {
  * @publicApi
  */
 export class OqronEngine {
-  /** The configuration as it was given. */
-  readonly config: OqronConfig;
   /** Looks at jobs, queues and modules, and changes them. */
   readonly manager: OqronManager;
   /** Storage, broker and lock, for what the application keeps beside its jobs. */
   readonly adapters: EngineAdapters;
+  /** Private, so that an engine that is printed shows no password. */
+  readonly #config: OqronConfig;
   readonly #resolved: ResolvedConfig;
   readonly #events: EventBus;
   readonly #runtime: EngineRuntime;
@@ -75,6 +75,8 @@ export class OqronEngine {
   readonly #ownsBackend: boolean;
   readonly #newId: () => string;
   #opened: Promise<void> | undefined;
+  /** Somebody beside the start uses the store. */
+  #inUse = false;
   #stopping: Promise<void> | undefined;
   #stopped = false;
   #drained = false;
@@ -87,13 +89,12 @@ export class OqronEngine {
    * @throws ModuleNotAvailableError for a mode or module that has not landed
    */
   constructor(config: OqronConfig = {}, parts: EngineParts = {}) {
-    this.config = config;
+    this.#config = config;
     this.#resolved = resolveConfig(config);
     const clock = parts.clock ?? systemClock;
     const random = parts.random ?? systemRandom;
-    if (!parts.backend) requireMode(this.#resolved.mode);
     this.#ownsBackend = !parts.backend;
-    const backend = parts.backend ?? createMemoryBackend({ clock, limits: this.#resolved.history });
+    const backend = parts.backend ?? backendOf(this.#resolved, clock);
     this.#events = new EventBus(this.#resolved.logger);
     this.#newId = idFactory(clock, random);
     const owner = `${hostname()}:${process.pid}:${this.#newId()}`;
@@ -130,6 +131,11 @@ export class OqronEngine {
         uptimeMs: () => (this.#startedAt === undefined ? 0 : now() - this.#startedAt),
       }),
     );
+  }
+
+  /** The configuration as it was given, connections with their passwords included. */
+  get config(): OqronConfig {
+    return this.#config;
   }
 
   /** Names this process incarnation: owner of its leases. */
@@ -310,6 +316,16 @@ export class OqronEngine {
   }
 
   async #start(): Promise<void> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      // Open connections would keep a process alive that has nothing to do.
+      if (!this.#inUse) await this.#closeBackend().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
     this.#drained = false;
     if (this.#resolved.triggers && !this.#triggersAreLoaded) {
       this.#resolved.logger.debug('the option `triggers` has no effect here: only OqronKit.init loads trigger files');
@@ -341,12 +357,14 @@ export class OqronEngine {
 
   /** What a definition says of its queue is recorded before its first job, also one that comes before the start. */
   async #readyFor(definition: QueueDefinition): Promise<void> {
+    this.#inUse = true;
     await this.#open();
     if (Object.keys(declarationOf(definition)).length > 0) await this.#registry.declare(definition);
   }
 
   async #readyTo(where: string): Promise<void> {
     if (this.#stopped) throw new EngineStateError(where, 'the engine has been stopped');
+    this.#inUse = true;
     await this.#open();
   }
 
@@ -362,7 +380,13 @@ export class OqronEngine {
     await this.#runtime.flushAdds();
     this.#runtime.notes.stop();
     this.#runtime.keeper.stop();
-    if (this.#opened && this.#ownsBackend) await this.#runtime.backend.close();
+    await this.#closeBackend();
+  }
+
+  async #closeBackend(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    if (opened && this.#ownsBackend) await this.#runtime.backend.close();
   }
 }
 

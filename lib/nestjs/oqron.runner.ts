@@ -28,12 +28,22 @@ export class OqronRunner implements OnApplicationBootstrap, OnModuleDestroy {
       places.set(`${definition.kind} ${definition.name}`, place);
       this.engine.define(definition);
     }
-    await this.engine.start();
+    await this.start();
     for (const { kind, name, active, reason, concurrency } of this.engine.definitions()) {
       const place = places.get(`${kind} ${name}`);
       if (!place) continue;
       const state = active ? `concurrency ${concurrency}` : `inactive: ${reason}`;
       this.logger.log(`${place} {${kind} ${name}} ${state}`);
+    }
+  }
+
+  /** Nest closes nothing when an application cannot start: open connections would keep the process alive. */
+  private async start(): Promise<void> {
+    try {
+      await this.engine.start();
+    } catch (error) {
+      await this.engine.stop().catch(() => undefined);
+      throw error;
     }
   }
 

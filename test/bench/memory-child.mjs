@@ -1,5 +1,5 @@
 // One measurement in a fresh process: `node --expose-gc memory-child.mjs '{"what":"throughput",...}'`.
-import { OqronEngine } from 'oqronkit';
+import { OqronEngine } from './lib/oqronkit.mjs';
 
 const PAYLOAD = 'x'.repeat(100);
 const WARM_UP = 50_000;

@@ -1,46 +1,73 @@
-// `npm run bench -- [target...] [--quick] [--json]`: measures what is built and prints medians.
+// `npm run bench -- [target...] [--quick] [--json] [--appendonly] [--only=text] [--profile=folder]`: measures what is
+// built and prints medians. A target is one file; it yields rows, and before them what it measures with.
 import { ensureBuilt, ensureInstalled } from '../../tools/lib/ensure.mjs';
-import { memory } from './memory.mjs';
+import { machine } from './lib/machine.mjs';
+import { header, pairRow, singleRow } from './lib/table.mjs';
 
-const TARGETS = { memory };
+// Loaded late: on a fresh clone there is nothing to import yet.
+const TARGETS = {
+  memory: { load: async () => (await import('./memory.mjs')).memory },
+  redis: { load: async () => (await import('./redis.mjs')).redis, peers: true },
+};
+const FLAGS = ['quick', 'json', 'appendonly'];
+const OPTIONS = ['only', 'profile'];
 
 const args = process.argv.slice(2);
-const flags = new Set(args.filter((arg) => arg.startsWith('--')));
 const names = args.filter((arg) => !arg.startsWith('--'));
+const given = new Map(
+  args
+    .filter((arg) => arg.startsWith('--'))
+    .map((arg) => {
+      const [name, value = true] = arg.slice(2).split(/=(.*)/s, 2);
+      return [name, value];
+    }),
+);
 const unknown = [
   ...names.filter((name) => !(name in TARGETS)),
-  ...[...flags].filter((flag) => flag !== '--quick' && flag !== '--json'),
+  ...[...given]
+    .filter(([name, value]) => !(value === true ? FLAGS : OPTIONS).includes(name))
+    .map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
 ];
 if (unknown.length > 0) {
+  const flags = [...FLAGS.map((name) => `--${name}`), ...OPTIONS.map((name) => `--${name}=...`)];
   console.error(
-    `bench: unknown ${unknown.join(', ')}. Targets: ${Object.keys(TARGETS).join(', ')}. Flags: --quick, --json.`,
+    `bench: unknown ${unknown.join(', ')}. Targets: ${Object.keys(TARGETS).join(', ')}. Flags: ${flags.join(', ')}.`,
   );
   process.exit(2);
 }
 
+const targets = names.length > 0 ? names : Object.keys(TARGETS);
 await ensureInstalled();
+if (targets.some((name) => TARGETS[name].peers)) await ensureInstalled('test/bench');
 await ensureBuilt();
 
-const quick = flags.has('--quick');
-const json = flags.has('--json');
+const { quick = false, json = false, ...options } = Object.fromEntries(given);
+const on = machine();
 const rows = [];
-for (const name of names.length > 0 ? names : Object.keys(TARGETS)) {
-  if (!json)
-    console.log(`${name} · node ${process.version} · ${process.platform} ${process.arch}${quick ? ' · quick' : ''}`);
-  for await (const row of TARGETS[name]({ quick })) {
-    rows.push(row);
-    if (!json) print(row);
+for (const name of targets) {
+  const say = (text) => json || console.log(text);
+  say(`${name} · node ${process.version} · ${process.platform} ${process.arch}${quick ? ' · quick' : ''}`);
+  const target = await TARGETS[name].load();
+  let versions = {};
+  for await (const row of target({ quick, ...options })) {
+    if (row.about) {
+      versions = row.about;
+      say(`  ${Object.entries(row.about).map(told).join(' · ')}`);
+      say(header());
+      continue;
+    }
+    rows.push({ ...row, on: { ...on, ...versions } });
+    say(row.peer === undefined ? singleRow(row) : pairRow(row));
   }
 }
 if (json) console.log(JSON.stringify(rows, undefined, 2));
 
-function print({ row, unit, ours, spread, goal, met, note }) {
-  const mark = met === undefined ? ' ' : met ? 'ok' : '--';
-  const range = spread ? ` (${format(spread[0])} to ${format(spread[1])})` : '';
-  const wanted = goal === undefined ? '' : `, goal ${format(goal)}`;
-  console.log(`  ${mark.padEnd(2)} ${row}: ${format(ours)} ${unit}${range}${wanted}${note ? `; ${note}` : ''}`);
-}
-
-function format(value) {
-  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Math.round(value * 100) / 100);
+function told([name, value]) {
+  const text =
+    typeof value === 'object'
+      ? Object.entries(value)
+          .map(([key, setting]) => `${key}=${setting || "''"}`)
+          .join(' ')
+      : value;
+  return `${name} ${text}`;
 }

@@ -305,7 +305,7 @@ export class Model {
   /** A parent that was run again is meant by its last run. */
   #lastRun(job: MJob): MJob {
     const next = job.again !== undefined && this.find({ queue: job.queue, id: job.again });
-    return next ? this.#lastRun(next) : job;
+    return next && job.status !== 'completed' ? this.#lastRun(next) : job;
   }
 
   #link(parent: MJob, child: MJob, policy: MLink['policy'], hidden: boolean): MLink {

@@ -23,9 +23,9 @@ function lockedPackages(file) {
 }
 
 /** Compares what npm installed with the lock file. By content: a checkout or a copy changes every mtime. */
-function isInstalled() {
-  const installed = lockedPackages('node_modules/.package-lock.json');
-  const wanted = lockedPackages('package-lock.json');
+function isInstalled(folder) {
+  const installed = lockedPackages(join(folder, 'node_modules/.package-lock.json'));
+  const wanted = lockedPackages(join(folder, 'package-lock.json'));
   if (!installed || !wanted) return false;
   return Object.entries(wanted).every(([path, { version, optional }]) => {
     if (path === '') return true;
@@ -53,7 +53,15 @@ async function unless(done, command, args) {
   if (code !== 0) process.exit(code);
 }
 
-export const ensureInstalled = () =>
-  unless(isInstalled, 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+/** `folder` has a package.json of its own, for what must not be in the root's. */
+export const ensureInstalled = (folder = '.') =>
+  unless(() => isInstalled(folder), 'npm', [
+    'ci',
+    `--prefix=${folder}`,
+    '--include=dev',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
 
 export const ensureBuilt = () => unless(isBuilt, process.execPath, [join(root, 'tools', 'build.mjs')]);

@@ -13,14 +13,13 @@ export class MemoryLimits {
 
   /** How many of `count` leases may begin while `active` others stand. */
   allow(count: number, active: number, limits: ClaimLimits | undefined, now: number): number {
-    this.#cap = undefined;
     if (!limits) return count;
     const { maxActive, rate } = limits;
     let allowed = count;
     if (rate) allowed = Math.min(allowed, this.#window(rate.durationMs).allowance(rate.max, now));
-    if (maxActive !== undefined && active + allowed > maxActive) {
-      this.#cap = maxActive;
-      allowed = Math.max(0, maxActive - active);
+    if (maxActive !== undefined) {
+      this.#cap = active + allowed > maxActive ? maxActive : undefined;
+      if (this.#cap !== undefined) allowed = Math.max(0, maxActive - active);
     }
     return allowed;
   }

@@ -146,15 +146,16 @@ export class MemoryLinks {
   }
 }
 
-/** A job that was run again is meant by its last run. Runs only point forward, so the walk ends. */
+/**
+ * A job that was run again because it had not completed is meant by its last run. Runs only point forward, so the walk
+ * ends. One that completed counts as it is, whoever wanted to see it run once more.
+ */
 export function lastRun(find: (queue: string) => LinkedQueue | undefined, ref: JobRef): JobRef {
   const jobs = find(ref.queue)?.jobs;
   let last = ref;
-  for (let next = jobs?.get(ref.id)?.retriedById; next !== undefined;) {
-    const run = jobs?.get(next);
-    if (!run) break;
-    last = { queue: ref.queue, id: next };
-    next = run.retriedById;
+  for (let job = jobs?.get(ref.id); job; job = job.retriedById === undefined ? undefined : jobs?.get(job.retriedById)) {
+    last = { queue: ref.queue, id: job.id };
+    if (job.status === 'completed') break;
   }
   return last;
 }

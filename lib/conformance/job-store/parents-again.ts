@@ -84,6 +84,15 @@ export const parentAgainCases = suite('parents-again', (it) => {
     assert.deepEqual((await p.takeOne('sms')).parents, [ref('p-3')]);
   });
 
+  it('[retry] a completed parent counts at once, also while it runs once more', async (p, bench) => {
+    await p.add('mail', job('p'));
+    await completeNext(p, 'mail', 'p');
+    await p.again('mail', 'p', 'p-2', ['completed']);
+    const [added] = await p.add('sms', child('c', ['p'], 'cascade-fail'));
+    assert.equal(added?.status, 'waiting');
+    assert.deepEqual(await parentsOf(bench, 'sms', 'c'), [ref('p')]);
+  });
+
   it('[retry] of a completed parent leaves its children alone', async (p, bench) => {
     await p.add('mail', job('p'), job('q'));
     await p.add('sms', child('ready', ['p']), child('open', ['p', 'q']));

@@ -15,7 +15,10 @@ export const PARENT_FAILURE_POLICIES: readonly ParentFailurePolicy[] = ['block',
 
 /** The jobs that a new job waits for. @publicApi */
 export interface ParentLinks {
-  /** 1 to 1 000, each once, in any queue; one that was run again is meant by its last run. An earlier job of the same group may be a parent. */
+  /**
+   * 1 to 1 000, each once, in any queue. One that did not complete and was run again is meant by its last run. An
+   * earlier job of the same group may be a parent.
+   */
   readonly refs: readonly JobRef[];
   readonly policy: ParentFailurePolicy;
 }
@@ -36,7 +39,8 @@ export interface CascadedJob {
  * How adds of one key are taken for one. `while-unfinished`: the first stands until it has finished. `throttle`: the
  * first stands for `ttlMs`, whatever becomes of it. `debounce`: the last wins; a job that has not started gets its
  * content and its delay anew. `replace`: a job that has not started gets its content and keeps its place and delay.
- * `keep-last`: like `replace`, and while one runs, the newest waits until that one has ended.
+ * In both, while the job runs, the next add makes a new one, which then stands for the key. `keep-last`: like
+ * `replace`, and while one runs, the newest waits until that one has ended.
  * @publicApi
  */
 export type DeduplicationMode = 'while-unfinished' | 'throttle' | 'debounce' | 'replace' | 'keep-last';
@@ -55,7 +59,8 @@ export interface Deduplication {
   /** At most 256 bytes; unique within the queue. */
   readonly key: string;
   readonly mode: DeduplicationMode;
-  /** `throttle`: how long the first stands. The other modes: forget the key this long (ms) after its job was added. */
+  /** `throttle`: how long the first stands. The other modes: forget the key this long (ms) after its job was added;
+   * `debounce` counts anew with each add. */
   readonly ttlMs?: number;
 }
 

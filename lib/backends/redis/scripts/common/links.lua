@@ -26,7 +26,7 @@ end
 -- A job that was run again is meant by its last run. Runs only point forward.
 local function lastRun(j)
   for _ = 1, 10000 do
-    if j.x == 0 or not isFinal(j) then return j end
+    if j.x == 0 or not isFinal(j) or FINAL_OF[j.set] == 'c' then return j end
     local again = xget(j, 'rby')
     local nextJob = again and load(again)
     if not nextJob then return j end
