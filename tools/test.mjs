@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run } from './lib/child.mjs';
 import { checkNode, ensureInstalled } from './lib/ensure.mjs';
+import { ServiceError, testServices } from './lib/services.mjs';
 
 function readCounts(file) {
   try {
@@ -13,7 +14,7 @@ function readCounts(file) {
   }
 }
 
-async function jest(args, countsFile) {
+async function jest(args, countsFile, servicesEnv) {
   const reporter = join(root, 'tools', 'lib', 'jest-counts.mjs');
   const jestBin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const nodeOptions = [
@@ -23,6 +24,7 @@ async function jest(args, countsFile) {
   ];
   const env = {
     ...process.env,
+    ...servicesEnv,
     NODE_OPTIONS: nodeOptions.filter(Boolean).join(' '),
     OQRON_TEST_COUNTS: countsFile,
   };
@@ -35,13 +37,29 @@ async function jest(args, countsFile) {
   return { code, counts };
 }
 
+async function services() {
+  try {
+    return await testServices();
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
 checkNode();
 await ensureInstalled();
+const { env, stop } = await services();
 
 const temp = mkdtempSync(join(tmpdir(), 'oqronkit-test-'));
 const countsFile = process.env.OQRON_TEST_COUNTS ?? join(temp, 'counts.json');
 rmSync(countsFile, { force: true });
-const { code, counts } = await jest(process.argv.slice(2), countsFile);
+let code, counts;
+try {
+  ({ code, counts } = await jest(process.argv.slice(2), countsFile, env));
+} finally {
+  await stop();
+}
 writeFileSync(countsFile, JSON.stringify(counts));
 rmSync(temp, { recursive: true, force: true });
 

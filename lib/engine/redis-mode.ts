@@ -28,10 +28,13 @@ export function redisMode(redis: string | object, config: RedisConfig, clock: Cl
     });
     const where = redisAddress(redis);
     const open = async (): Promise<void> => {
+      log.opening = true;
       try {
         await backend.open();
       } catch (error) {
         throw explained(error, where, log);
+      } finally {
+        log.opening = false;
       }
       const durability = backend.store.capabilities.durability;
       logger.info(`Redis ${backend.server?.version ?? ''} at ${where}`, { durability });
@@ -54,6 +57,8 @@ function explained(error: unknown, where: string, log: ConnectionLog): unknown {
 class ConnectionLog implements Logger {
   /** What the last broken connection said. */
   last: string | undefined;
+  /** The error of a failed start says it all. */
+  opening = false;
   readonly #warned = new Map<string, number>();
 
   constructor(
@@ -71,7 +76,10 @@ class ConnectionLog implements Logger {
   }
 
   warn(text: string, context?: Record<string, unknown>): void {
-    if (context?.error instanceof Error) this.last = context.error.message;
+    if (context?.error instanceof Error) {
+      this.last = context.error.message;
+      if (this.opening) return;
+    }
     const now = this.clock.monotonic();
     const before = this.#warned.get(text);
     if (before !== undefined && now - before < WARN_AGAIN_MS) {

@@ -10,26 +10,28 @@ const IN_FLIGHT = 100;
 const BULK = 1_000;
 /** Completed jobs that stay: our default, and the same for the peer. */
 const KEEP = 10_000;
-/** Adds and runs before the clock starts, in a queue of their own. */
+/** Jobs before the clock starts, in a queue of their own. */
 const WARM_UP = 5_000;
-const MIN_JOBS = 2_000;
+const MIN_JOBS = 1_000;
+/** Between two jobs of an idle queue: one to two times as long. */
+const GAP_MS = 4;
 
 export async function* redis({ quick, appendonly, only, profile }) {
   const server = await openRedis({ appendonly });
   const bench = new RedisBench(server, profile);
   const pairs = quick ? 2 : 5;
   const seconds = quick ? 0.6 : 2.5;
-  const versions = await versionsOf();
   try {
-    yield { about: { ...versions, ...server.about, pairs, keep: KEEP }, peer: SIDES.peer };
-    for (const { measure, rows, calibrate, jobs } of measurements(bench, quick)) {
+    yield { about: { ...(await versionsOf()), ...server.about, pairs, keep: KEEP }, peer: SIDES.peer };
+    for (const { measure, rows } of measurements(bench, quick)) {
       const wanted = rows.filter(({ row }) => only === undefined || row.includes(only));
       if (wanted.length === 0) continue;
-      const count = {};
-      for (const who of Object.keys(SIDES)) {
-        count[who] = calibrate === undefined ? jobs : roundJobs((await measure(who, calibrate)).perSecond * seconds);
-      }
-      const runs = await inPairs(pairs, (who) => measure(who, count[who]));
+      const rates = {};
+      const runs = await inPairs(pairs, async (who) => {
+        const run = await measure(who, { seconds, rate: rates[who] });
+        rates[who] = run.perSecond;
+        return run;
+      });
       for (const row of wanted) yield { target: 'redis', peerName: SIDES.peer, ...compare(row, runs) };
     }
   } finally {
@@ -38,25 +40,22 @@ export async function* redis({ quick, appendonly, only, profile }) {
   }
 }
 
-/** `calibrate` = jobs of a first run that is not counted and tells how many make a run of the wanted length. */
 function measurements(bench, quick) {
   const perSecond = { unit: 'jobs/s', of: (run) => run.perSecond, cpu: true };
   const endToEnd = 'add + process';
+  const idle = 'idle queue, add to start';
   return [
     {
       rows: [{ ...perSecond, row: 'add, 100 in flight', atLeast: 2.5 }],
-      measure: (who, jobs) => bench.add(who, jobs),
-      calibrate: 5_000,
+      measure: (who, plan) => bench.add(who, plan),
     },
     {
       rows: [{ ...perSecond, row: 'addBulk of 1 000' }],
-      measure: (who, jobs) => bench.addBulk(who, jobs),
-      calibrate: 10_000,
+      measure: (who, plan) => bench.addBulk(who, plan),
     },
     ...[100, 10, 1].map((concurrency) => ({
       rows: [{ ...perSecond, row: `drain, concurrency ${concurrency}`, ...(concurrency === 100 && { atLeast: 2.5 }) }],
-      measure: (who, jobs) => bench.drain(who, jobs, concurrency),
-      calibrate: concurrency === 1 ? 2_000 : 5_000,
+      measure: (who, plan) => bench.drain(who, plan, concurrency),
     })),
     {
       rows: [
@@ -65,29 +64,31 @@ function measurements(bench, quick) {
         { row: `${endToEnd}: CPU of the Redis server`, unit: 'us/job', of: (run) => run.serverCpu },
         { row: `${endToEnd}: CPU of both Node processes`, unit: 'us/job', of: (run) => run.nodeCpu },
       ],
-      measure: (who, jobs) => bench.endToEnd(who, jobs),
-      calibrate: 5_000,
+      measure: (who, plan) => bench.endToEnd(who, plan),
     },
     {
       rows: [
-        { row: 'idle queue, add to start of the handler, p50', unit: 'ms', of: (run) => run.p50, atMost: 1 },
-        { row: 'idle queue, add to start of the handler, p99', unit: 'ms', of: (run) => run.p99 },
+        { row: `${idle} of the handler, p50`, unit: 'ms', of: (run) => run.p50, atMost: 1 },
+        { row: `${idle} of the handler, p99`, unit: 'ms', of: (run) => run.p99 },
+        { row: 'one job at a time: Redis commands', unit: 'per job', of: (run) => run.commandsPerJob },
+        { row: 'one job at a time: CPU of the Redis server', unit: 'us/job', of: (run) => run.serverCpu },
       ],
-      measure: (who, jobs) => bench.latency(who, jobs),
-      jobs: quick ? 100 : 400,
+      measure: (who) => bench.latency(who, quick ? 100 : 400),
     },
     {
       rows: [
         { row: 'memory of Redis per waiting job', unit: 'bytes', of: (run) => run.waiting },
         { row: 'memory of Redis per completed job', unit: 'bytes', of: (run) => run.completed },
       ],
-      measure: (who, jobs) => bench.memory(who, jobs),
-      jobs: quick ? 10_000 : 30_000,
+      measure: (who) => bench.memory(who, quick ? 10_000 : 30_000),
     },
   ];
 }
 
-const roundJobs = (jobs) => Math.max(MIN_JOBS, Math.ceil(jobs / BULK) * BULK);
+/** As many jobs as take the wanted time, judged by the run before or else by the warm-up. */
+function jobsFor({ seconds, rate }, warmUp) {
+  return Math.max(MIN_JOBS, Math.ceil(((rate ?? warmUp.perSecond) * seconds) / BULK) * BULK);
+}
 
 async function versionsOf() {
   const all = await Promise.all(Object.values(SIDES).map((side) => import(`./sides/${side}.mjs`)));
@@ -104,57 +105,53 @@ class RedisBench {
     this.profile = profile;
   }
 
-  add(who, jobs) {
+  add(who, plan) {
     return this.#fresh(who, async (start) => {
       const producer = await start();
-      await producer.call('add', { queue: WARM, jobs: WARM_UP, inFlight: IN_FLIGHT });
-      const run = await this.#counted(jobs, () => producer.call('add', { queue: QUEUE, jobs, inFlight: IN_FLIGHT }));
-      await producer.end();
-      return run;
+      const warmUp = await producer.call('add', { queue: WARM, jobs: WARM_UP, inFlight: IN_FLIGHT });
+      const jobs = jobsFor(plan, warmUp);
+      return this.#counted(jobs, () => producer.call('add', { queue: QUEUE, jobs, inFlight: IN_FLIGHT }));
     });
   }
 
-  addBulk(who, jobs) {
+  addBulk(who, plan) {
     return this.#fresh(who, async (start) => {
       const producer = await start();
-      await producer.call('addBulk', { queue: WARM, jobs: WARM_UP, size: BULK });
-      const run = await this.#counted(jobs, () => producer.call('addBulk', { queue: QUEUE, jobs, size: BULK }));
-      await producer.end();
-      return run;
+      const warmUp = await producer.call('addBulk', { queue: WARM, jobs: WARM_UP, size: BULK });
+      const jobs = jobsFor(plan, warmUp);
+      return this.#counted(jobs, () => producer.call('addBulk', { queue: QUEUE, jobs, size: BULK }));
     });
   }
 
-  drain(who, jobs, concurrency) {
+  /** Another process fills the queue, and is gone before the clock starts. */
+  drain(who, plan, concurrency) {
     return this.#fresh(who, async (start) => {
-      const warmUp = concurrency === 1 ? 1_000 : WARM_UP;
-      await this.#fill(start, WARM, warmUp);
-      await this.#fill(start, QUEUE, jobs);
-      const worker = await start();
-      await worker.call('drain', { queue: WARM, jobs: warmUp, concurrency, keep: KEEP });
-      const run = await this.#counted(jobs, () =>
-        worker.call('drain', { queue: QUEUE, jobs, concurrency, keep: KEEP }),
-      );
-      await worker.end();
-      return run;
+      const [producer, worker] = await Promise.all([start([]), start()]);
+      const fill = (queue, jobs) => producer.call('addBulk', { queue, jobs, size: BULK });
+      const drain = (queue, jobs) => worker.call('drain', { queue, jobs, concurrency, keep: KEEP });
+      const first = concurrency === 1 ? 1_000 : WARM_UP;
+      await fill(WARM, first);
+      const jobs = jobsFor(plan, await drain(WARM, first));
+      await fill(QUEUE, jobs);
+      await producer.end();
+      return this.#counted(jobs, () => drain(QUEUE, jobs));
     });
   }
 
-  endToEnd(who, jobs) {
+  endToEnd(who, plan) {
     return this.#fresh(who, async (start) => {
       const [producer, worker] = await Promise.all([start(), start()]);
       await worker.call('consume', { queue: QUEUE, concurrency: 100, keep: KEEP });
-      const once = async (count) => {
+      const once = async (jobs) => {
         const cpu = await worker.call('cpu');
-        const handled = worker.call('handled', { jobs: count });
-        const added = await producer.call('add', { queue: QUEUE, jobs: count, inFlight: IN_FLIGHT });
+        const handled = worker.call('handled', { jobs });
+        const added = await producer.call('add', { queue: QUEUE, jobs, inFlight: IN_FLIGHT });
         const seconds = Number(BigInt(await handled) - BigInt(added.start)) / 1e9;
-        const nodeCpu = added.nodeCpu + ((await worker.call('cpu')) - cpu) / count;
-        return { jobs: count, seconds, perSecond: count / seconds, nodeCpu };
+        const nodeCpu = added.nodeCpu + ((await worker.call('cpu')) - cpu) / jobs;
+        return { jobs, seconds, perSecond: jobs / seconds, nodeCpu };
       };
-      await once(WARM_UP);
-      const run = await this.#counted(jobs, () => once(jobs));
-      await Promise.all([producer.end(), worker.end()]);
-      return run;
+      const jobs = jobsFor(plan, await once(WARM_UP));
+      return this.#counted(jobs, () => once(jobs));
     });
   }
 
@@ -164,30 +161,34 @@ class RedisBench {
       await worker.call('consume', { queue: QUEUE, concurrency: 100, keep: KEEP });
       const once = async (count) => {
         const handled = worker.call('handled', { jobs: count });
-        await producer.call('trickle', { queue: QUEUE, jobs: count, gapMs: 4 });
+        await producer.call('trickle', { queue: QUEUE, jobs: count, gapMs: GAP_MS });
         await handled;
-        return worker.call('latencies');
+        return { jobs: count, ...(await worker.call('latencies')) };
       };
       await once(50);
-      const run = await once(jobs);
-      await Promise.all([producer.end(), worker.end()]);
-      return run;
+      return this.#counted(jobs, () => once(jobs));
     });
   }
 
   memory(who, jobs) {
     return this.#fresh(who, async (start) => {
-      // Scripts, streams and what else is there once.
-      await this.#fill(start, WARM, 100);
-      const worker = await start();
-      await worker.call('drain', { queue: WARM, jobs: 100, concurrency: 100, keep: jobs });
-      await worker.end();
+      const fill = async (queue, count) => {
+        const producer = await start([]);
+        await producer.call('addBulk', { queue, jobs: count, size: BULK });
+        await producer.end();
+      };
+      const drain = async (queue, count) => {
+        const worker = await start([]);
+        await worker.call('drain', { queue, jobs: count, concurrency: 100, keep: jobs });
+        await worker.end();
+      };
+      // Scripts, and what else is there once.
+      await fill(WARM, 100);
+      await drain(WARM, 100);
       const empty = await this.server.usedMemory();
-      await this.#fill(start, QUEUE, jobs);
+      await fill(QUEUE, jobs);
       const waiting = await this.server.usedMemory();
-      const last = await start();
-      await last.call('drain', { queue: QUEUE, jobs, concurrency: 100, keep: jobs });
-      await last.end();
+      await drain(QUEUE, jobs);
       const completed = await this.server.usedMemory();
       return { jobs, waiting: (waiting - empty) / jobs, completed: (completed - empty) / jobs };
     });
@@ -209,18 +210,14 @@ class RedisBench {
       return child;
     };
     try {
-      return await work(start);
+      const run = await work(start);
+      await Promise.all(started.map((child) => child.end()));
+      return run;
     } finally {
       await Promise.all(started.map((child) => child.kill()));
       await this.server.clear(space);
       this.#space = undefined;
     }
-  }
-
-  async #fill(start, queue, jobs) {
-    const producer = await start([]);
-    await producer.call('addBulk', { queue, jobs, size: BULK });
-    await producer.end();
   }
 
   async #counted(jobs, work) {

@@ -54,7 +54,8 @@ const TASKS = {
     let first = 0n;
     let cpu;
     let left = jobs;
-    const all = Promise.withResolvers?.() ?? withResolvers();
+    let allDone;
+    const all = new Promise((resolve) => (allDone = resolve));
     const consumer = await store.consumer(queue, {
       ...options,
       handler: async () => {
@@ -63,11 +64,11 @@ const TASKS = {
           cpu = process.cpuUsage();
         }
         left -= 1;
-        if (left === 0) all.resolve();
+        if (left === 0) allDone();
         return 1;
       },
     });
-    await all.promise;
+    await all;
     let counts = await store.counts(queue);
     while (counts.active > 0) counts = await store.counts(queue);
     const result = figures(jobs, first, cpu);
@@ -90,7 +91,7 @@ const TASKS = {
     });
   },
 
-  /** When the consumer has handled `jobs` since it was asked last (ns of the monotonic clock), and what that cost. */
+  /** When the consumer has handled `jobs` since it was asked last (ns of the monotonic clock). */
   async handled({ jobs }) {
     const at = await new Promise((resolve) => {
       if (handled.count >= jobs) resolve(now());
@@ -136,12 +137,6 @@ function figures(jobs, start, cpu) {
   const seconds = Number(now() - start) / 1e9;
   const { user, system } = process.cpuUsage(cpu);
   return { jobs, seconds, perSecond: jobs / seconds, nodeCpu: (user + system) / jobs, start: String(start) };
-}
-
-function withResolvers() {
-  const made = {};
-  made.promise = new Promise((resolve) => (made.resolve = resolve));
-  return made;
 }
 
 process.on('message', async ({ call, what, options }) => {

@@ -1,55 +1,37 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../support/until.js';
+import { build, ROOT } from '../support/build.js';
+import { appEnv, mainOf, startApp, type AppProcess } from './app-process.js';
 import { Client, MIB, noise } from './support.js';
 
-const ROOT = join(import.meta.dirname, '../..');
 const MAX_SECONDS = 30;
 const MAX_MEMORY_MIB = 250;
 
-/** Compiles what is missing or stale; a build that is up to date costs nothing. */
-function build(): void {
-  const code = "import('./tools/lib/ensure.mjs').then(({ ensureBuilt }) => ensureBuilt())";
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', code], { cwd: ROOT, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`The build failed:\n${stdout}${stderr}`);
-}
-
 describe('the demo as a process', () => {
   let dataDir: string;
-  let child: ChildProcess;
+  let demo: AppProcess;
   let client: Client;
-  let output = '';
-  let exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
   beforeAll(async () => {
     build();
     dataDir = await mkdtemp(join(tmpdir(), 'oqronkit-e2e-'));
-    child = spawn(process.execPath, [join(ROOT, 'dist/apps/demo/src/main.js')], {
-      cwd: ROOT,
-      // A group of its own tells whether it left a process behind.
-      detached: true,
-      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', PORT: '0', DATA_DIR: dataDir },
-    });
-    exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (text) => (output += text));
-    const url = await until('the address to be printed', () => /served at (http:\S+)/.exec(output)?.[1], 10_000);
-    client = new Client(url);
+    demo = startApp('demo', { PORT: '0', DATA_DIR: dataDir });
+    client = new Client(await demo.printed(/served at (http:\S+)/));
   }, 120_000);
 
   afterAll(async () => {
-    if (child?.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await demo?.end();
     await rm(dataDir, { recursive: true, force: true });
   });
 
   it('prints its address, its handlers and a line to try', () => {
-    expect(output).toContain('DigestProcessor.digest');
-    expect(output).toContain(`curl --data-binary @README.md ${client.url}/documents\n`);
+    expect(demo.output).toContain('DigestProcessor.digest');
+    expect(demo.output).toContain(`curl --data-binary @README.md ${client.url}/documents\n`);
   });
 
   it(`digests 50 MiB in less than ${MAX_SECONDS} s`, async () => {
@@ -73,7 +55,7 @@ describe('the demo as a process', () => {
   });
 
   it(`takes less than ${MAX_MEMORY_MIB} MB for all that`, async () => {
-    const file = `/proc/${child.pid}/status`;
+    const file = `/proc/${demo.pid}/status`;
     if (!existsSync(file)) return; // Only Linux tells.
     const peak = Number(/VmHWM:\s+(\d+) kB/.exec(await readFile(file, 'utf8'))?.[1]) / 1024;
     expect(peak).toBeGreaterThan(0);
@@ -83,19 +65,19 @@ describe('the demo as a process', () => {
   it('ends with exit code 0 when it is told to stop during a job, and leaves no process behind', async () => {
     const id = await client.post(noise(50 * MIB));
     await client.until(id, 'active', ({ status }) => status === 'active');
-    child.kill('SIGTERM');
-    expect(await exited).toEqual({ code: 0, signal: null });
-    expect(() => process.kill(-child.pid!, 0)).toThrow('ESRCH');
-    expect(output).not.toMatch(/unhandled| ERROR /i);
+    demo.kill('SIGTERM');
+    expect(await demo.ended).toEqual({ code: 0, signal: null });
+    expect(demo.leftNothing).toBe(true);
+    expect(demo.output).not.toMatch(/unhandled| ERROR /i);
   }, 20_000);
 });
 
 describe('the demo that cannot start', () => {
   const start = (args: string[], env: Record<string, string>) =>
-    spawnSync(process.execPath, [join(ROOT, 'dist/apps/demo/src/main.js'), ...args], {
+    spawnSync(process.execPath, [mainOf('demo'), ...args], {
       encoding: 'utf8',
       timeout: 10_000,
-      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', DATA_DIR: tmpdir(), ...env },
+      env: appEnv({ DATA_DIR: tmpdir(), ...env }),
     });
 
   beforeAll(build, 120_000);

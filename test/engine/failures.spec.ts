@@ -146,33 +146,36 @@ describe('whatever a handler throws', () => {
     ['a symbol', () => Symbol('s'), 'a handler threw symbol: Symbol(s)'],
     ['a function', () => parseInt, 'a handler threw function: function parseInt() { [native code] }'],
     ['a proxy that refuses everything', hostile, 'a handler threw a value of type object'],
-  ])('a non-`Error` throw gives a useful message, and is retried like any failure: %s', async (_title, thrown, message) => {
-    const hooks: unknown[] = [];
-    const asyncToo = [true, false];
-    for (const later of asyncToo) {
-      const handler: Handle = later
-        ? async () => {
-            await world.clock.sleep(1);
-            throw thrown();
-          }
-        : () => {
-            throw thrown();
-          };
-      const { engine, queue, failures } = await running(handler, {
-        name: later ? 'later' : 'at-once',
-        hooks: { onFail: (job, error) => hooks.push([job.status, error instanceof Error, error.message]) },
-      });
-      const { id } = await queue.add(1);
-      await world.clock.advance('10s');
-      expect(await queue.getJob(id)).toMatchObject({ status: 'failed', attemptMade: 3, error: { message } });
-      expect(failures).toHaveLength(1);
-      expect(engine.health()).toMatchObject({ running: 0, zombies: 0 });
-      const { id: next } = await queue.add(2, { attempts: 1 });
-      await world.clock.advance('1s');
-      expect((await queue.getJob(next))?.status).toBe('failed');
-    }
-    expect(hooks).toEqual(Array.from({ length: 4 }, () => ['failed', true, message]));
-  });
+  ])(
+    'a non-`Error` throw gives a useful message, and is retried like any failure: %s',
+    async (_title, thrown, message) => {
+      const hooks: unknown[] = [];
+      const asyncToo = [true, false];
+      for (const later of asyncToo) {
+        const handler: Handle = later
+          ? async () => {
+              await world.clock.sleep(1);
+              throw thrown();
+            }
+          : () => {
+              throw thrown();
+            };
+        const { engine, queue, failures } = await running(handler, {
+          name: later ? 'later' : 'at-once',
+          hooks: { onFail: (job, error) => hooks.push([job.status, error instanceof Error, error.message]) },
+        });
+        const { id } = await queue.add(1);
+        await world.clock.advance('10s');
+        expect(await queue.getJob(id)).toMatchObject({ status: 'failed', attemptMade: 3, error: { message } });
+        expect(failures).toHaveLength(1);
+        expect(engine.health()).toMatchObject({ running: 0, zombies: 0 });
+        const { id: next } = await queue.add(2, { attempts: 1 });
+        await world.clock.advance('1s');
+        expect((await queue.getJob(next))?.status).toBe('failed');
+      }
+      expect(hooks).toEqual(Array.from({ length: 4 }, () => ['failed', true, message]));
+    },
+  );
 
   it('the attempts that ran are counted, and the last error stays', async () => {
     const { queue } = await running((ctx) => {

@@ -64,14 +64,17 @@ const OPTIONS: [unknown, RegExp][] = [
 ];
 
 describe('add', () => {
-  it.each(PAYLOADS)('what JSON cannot carry, or is too large, is a typed error at `add`, before any I/O: %s', async (_title, payload, type, message) => {
-    const error = await failureOf(queue.add(payload));
-    expect(error).toBeInstanceOf(type);
-    expect(error.message).toMatch(message);
-    expect(error.message).toContain('Queue.add (queue "mail")');
-    await clock.settle();
-    expect(calls).toEqual([]);
-  });
+  it.each(PAYLOADS)(
+    'what JSON cannot carry, or is too large, is a typed error at `add`, before any I/O: %s',
+    async (_title, payload, type, message) => {
+      const error = await failureOf(queue.add(payload));
+      expect(error).toBeInstanceOf(type);
+      expect(error.message).toMatch(message);
+      expect(error.message).toContain('Queue.add (queue "mail")');
+      await clock.settle();
+      expect(calls).toEqual([]);
+    },
+  );
 
   it.each(OPTIONS)('invalid values throw before any I/O: %j', async (options, message) => {
     const error = await failureOf(queue.add({}, options as JobOptions));

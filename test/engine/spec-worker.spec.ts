@@ -45,6 +45,7 @@ describe('`worker<T, R>({ topic, handler, ... })`', () => {
       heartbeatMs: 1_000,
       lockTtlMs: 10_000,
       pollIntervalMs: 500,
+      prefetch: 'auto',
       maxStalledCount: 1,
       abortGraceMs: 10,
       hooks: {},

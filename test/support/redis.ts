@@ -1,97 +1,22 @@
-import { afterAll } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createRedisBackend, type RedisBackend } from '../../lib/backends/redis/index.js';
 import type { ConformanceSubject } from '../../lib/conformance/index.js';
+import { redisSpace } from './redis-space.js';
 
-/** A server that this test run started and ends. */
-export interface RedisServer {
-  readonly port: number;
-  readonly url: string;
-  /** Ends it without a word, as a crash does. */
-  kill(): Promise<void>;
-  /** Starts it again on the same port with what it kept. */
-  restart(): Promise<void>;
-  stop(): Promise<void>;
-}
+export { startServer, type RedisServer } from './redis-server.js';
 
-const SERVER = process.env['REDIS_SERVER'] ?? 'redis-server';
+let environments = 0;
 
-let shared: Promise<RedisServer> | undefined;
-let spaces = 0;
-
-/** One server for all tests of a file. */
-export function sharedServer(): Promise<RedisServer> {
-  return (shared ??= startServer());
-}
-
-afterAll(async () => {
-  await (await shared)?.stop();
-});
-
-/** Starts a private redis-server on loopback, without persistence. */
-export async function startServer(...settings: readonly string[]): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'oqron-redis-'));
-  const port = await freePort();
-  const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const start = async (): Promise<ChildProcess> => {
-    const made = spawn(SERVER, [...base, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await ready(made);
-    return made;
-  };
-  let child = await start();
-  return {
-    port,
-    url: `redis://127.0.0.1:${port}`,
-    kill: () => ended(child, 'SIGKILL'),
-    restart: async () => {
-      child = await start();
-    },
-    stop: async () => {
-      await ended(child, 'SIGTERM');
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/** An open backend with a key space of its own. */
-async function freshBackend(): Promise<RedisBackend> {
-  const { url } = await sharedServer();
-  const backend = createRedisBackend({ redis: url, project: 'test', environment: `space-${(spaces += 1)}` });
+/** An open backend with a key space of its own; on the server of the test run, or on another one. */
+async function freshBackend(url?: string): Promise<RedisBackend> {
+  const space = await redisSpace();
+  const environment = `space-${(environments += 1)}`;
+  const backend = createRedisBackend({ redis: url ?? space.url, project: space.project, environment });
   await backend.open();
   return backend;
 }
 
 /** The same, as the conformance kit and the model take it. */
-export async function freshSubject(): Promise<ConformanceSubject> {
-  const backend = await freshBackend();
+export async function freshSubject(url?: string): Promise<ConformanceSubject> {
+  const backend = await freshBackend(url);
   return { store: backend.store, signals: backend.signals, close: () => backend.close() };
-}
-
-async function ready(child: ChildProcess): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}`)));
-    child.stdout?.on('data', (text: Buffer) => {
-      if (text.toString().includes('Ready to accept connections')) resolve();
-    });
-  });
-}
-
-async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await exit;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -49,7 +49,9 @@ function isBuilt() {
 
 async function unless(done, command, args) {
   if (done()) return;
-  const code = await alone(async () => (done() ? 0 : run(command, args)));
+  // What they print is not the output of the command that needed them, which may be JSON.
+  const options = { stdio: ['inherit', process.stderr, 'inherit'] };
+  const code = await alone(async () => (done() ? 0 : run(command, args, options)));
   if (code !== 0) process.exit(code);
 }
 

@@ -13,7 +13,7 @@ const MAX_TEST_LINES = 600;
 const RULES = [
   { what: 'path of one machine', where: /./, pattern: /(?<![\w.*@})-])\/(work|home|root)\// },
   { what: 'registry host', where: /./, pattern: /registry\.npmjs\.org|registry\.yarnpkg\.com/ },
-  { what: 'registry address in the lock file', where: /^package-lock\.json$/, pattern: /"resolved":/ },
+  { what: 'registry address in the lock file', where: /(^|\/)package-lock\.json$/, pattern: /"resolved":/ },
   { what: 'focused or skipped test', where: TEST, pattern: /\b(describe|it|test)(\.\w+)*\.(only|skip|todo)\b/ },
   { what: 'focused or skipped test', where: TEST, pattern: /\b(xit|xtest|xdescribe|fit|fdescribe)(\.each)?\(/ },
   { what: 'unfinished mark', where: /^(lib|apps|libs)\//, pattern: /\b(TODO|FIXME|XXX)\b/ },

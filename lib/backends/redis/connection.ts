@@ -1,5 +1,5 @@
 import { InvalidOptionsError } from '../../kernel/errors/index.js';
-import { RedisClientMissingError, storeError } from './redis-errors.js';
+import { bare, RedisClientMissingError, storeError } from './redis-errors.js';
 
 /**
  * What this backend needs of an ioredis client or Cluster. Any instance of ioredis 5 or 6 fits.
@@ -86,7 +86,9 @@ export class RedisConnections {
     const made = ['commands', 'heartbeats', 'subscriber'].map((role) => {
       const client = make();
       // A client without listener would end the process. Its commands report what it means for them.
-      client.on('error', (error: Error) => log(`Redis connection "${role}": ${error.message}`, { role, error }));
+      client.on('error', (error: Error) =>
+        log(`Redis connection "${role}": ${error.message}`, { role, error: bare(error) }),
+      );
       return client;
     });
     const [commands, heartbeats, subscriber] = made as [RedisClientLike, RedisClientLike, RedisClientLike];

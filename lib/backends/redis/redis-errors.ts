@@ -32,10 +32,11 @@ export class RedisClientMissingError extends OqronError {
 const NOT_NOW = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED)\b/;
 
 /** What a failed command means for the caller of the store. */
-export function storeError(where: string, cause: unknown): OqronError {
-  if (cause instanceof OqronError) return cause;
-  if (!isReply(cause)) return new StoreUnreachableError(where, { cause });
-  const { message } = cause;
+export function storeError(where: string, error: unknown): OqronError {
+  if (error instanceof OqronError) return error;
+  const cause = bare(error);
+  if (!isReply(error)) return new StoreUnreachableError(where, { cause });
+  const { message } = error;
   if (/\bOOM command not allowed/.test(message) || message.startsWith('MISCONF')) {
     return new StoreFullError(where, { cause });
   }
@@ -43,6 +44,16 @@ export function storeError(where: string, cause: unknown): OqronError {
   if (tooNew) return new SchemaTooNewError(where, tooNew[1] ?? '');
   if (NOT_NOW.test(message)) return new StoreUnreachableError(where, { cause });
   return new BatchRejectedError(where, { cause });
+}
+
+/**
+ * The client's errors carry the command that failed with all its arguments: payloads, or the password. Those must not get
+ * into anybody's log.
+ */
+export function bare(error: unknown): Error {
+  const plain = new Error(error instanceof Error ? error.message : String(error));
+  if (error instanceof Error) plain.name = error.name;
+  return plain;
 }
 
 /** An answer of the server, as opposed to a broken connection. */

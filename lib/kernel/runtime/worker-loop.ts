@@ -235,7 +235,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
   /** With what is claimed ahead. That costs no call of its own: it comes with a settle, or with what slots are free for. */
   #wantedAhead(prefetch: Prefetch, want: number, settles: boolean): number {
     if (prefetch.returning) return 0;
-    if (this.#asked > 0 || this.#suspectsLeft > 0 || (want <= 0 && !settles)) return want;
+    if (this.#asked > 0 || (want <= 0 && !settles)) return want;
     return want + prefetch.extra;
   }
 

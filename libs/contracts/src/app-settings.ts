@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { OqronError, type OqronConfig } from 'oqronkit';
+import { OqronError, type Duration, type OqronConfig } from 'oqronkit';
 
 /** What every app of this repository is told from outside. The API and the worker must be told the same. */
 export interface AppSettings {
-  /** `--mode`, and the connections that the mode needs. */
-  readonly engine: Pick<OqronConfig, 'mode' | 'redis' | 'postgres' | 'shutdown'>;
+  /** `--mode`, the connections that the mode needs, `PROJECT` and `SHUTDOWN_TIMEOUT`. */
+  readonly engine: Pick<OqronConfig, 'mode' | 'redis' | 'postgres' | 'project' | 'shutdown'>;
   /** `DATA_DIR`: where documents lie. */
   readonly dataDir: string;
 }
@@ -16,8 +16,13 @@ export interface AppSettings {
  */
 export const ONE_ERROR_MESSAGE = { abortOnError: false, bufferLogs: true, autoFlushLogs: false };
 
-/** How long running jobs may take to end after SIGINT or SIGTERM. */
-const SHUTDOWN_TIMEOUT_MS = 10_000;
+/** Where mode `redis` looks when nothing else is said. */
+const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+
+const USAGE = 'Arguments: --mode <mode>, --redis <url>';
+
+/** How long running jobs may take to end after SIGINT or SIGTERM; then they are handed back. */
+const SHUTDOWN_TIMEOUT = '10s';
 
 /**
  * Reads the settings of an app. An unknown mode is left to the library, whose error names the known ones.
@@ -25,23 +30,29 @@ const SHUTDOWN_TIMEOUT_MS = 10_000;
  * @throws StartError naming an unknown argument
  */
 export function readAppSettings(args: readonly string[], env: NodeJS.ProcessEnv): AppSettings {
+  const { mode, redis: given } = readArgs(args);
+  const redis = given || env.REDIS_URL || (mode === 'redis' ? LOCAL_REDIS : undefined);
   return {
     engine: {
-      mode: readMode(args),
-      ...(env.REDIS_URL ? { redis: env.REDIS_URL } : {}),
+      mode: mode as OqronConfig['mode'],
+      ...(redis ? { redis } : {}),
       ...(env.DATABASE_URL ? { postgres: { connectionString: env.DATABASE_URL } } : {}),
-      shutdown: { timeout: SHUTDOWN_TIMEOUT_MS },
+      ...(env.PROJECT ? { project: env.PROJECT } : {}),
+      shutdown: { timeout: (env.SHUTDOWN_TIMEOUT || SHUTDOWN_TIMEOUT) as Duration },
     },
     dataDir: resolve(env.DATA_DIR || '.data'),
   };
 }
 
-function readMode(args: readonly string[]): OqronConfig['mode'] {
+function readArgs(args: readonly string[]): { mode: string; redis?: string | undefined } {
   try {
-    const { values } = parseArgs({ args: [...args], options: { mode: { type: 'string', default: 'default' } } });
-    return values.mode as OqronConfig['mode'];
+    const { values } = parseArgs({
+      args: [...args],
+      options: { mode: { type: 'string', default: 'default' }, redis: { type: 'string' } },
+    });
+    return values;
   } catch (error) {
-    throw new StartError(`${error instanceof Error ? error.message : String(error)}. Arguments: --mode <mode>.`);
+    throw new StartError(`${error instanceof Error ? error.message : String(error)}. ${USAGE}.`);
   }
 }
 

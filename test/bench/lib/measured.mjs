@@ -35,6 +35,7 @@ export async function startMeasured(side, store, execArgv = []) {
     call,
     /** Closes what the side holds open, then ends the process. */
     async end() {
+      if (child.exitCode !== null) return;
       await call('close');
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.disconnect();

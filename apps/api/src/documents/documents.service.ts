@@ -104,7 +104,8 @@ export class DocumentsService implements OnModuleInit, OnApplicationShutdown {
     try {
       await this.documents.add({ id, bytes }, { jobId: id });
     } catch (error) {
-      await this.files.remove(id);
+      // Where nobody knows whether it was added, its worker may be about to read the file.
+      if (errorCode(error) !== 'UNKNOWN_OUTCOME') await this.files.remove(id);
       throw error;
     }
     return { id };

@@ -50,7 +50,7 @@ if not verdicts then
         end
       elseif letter == 'R' then
         local result = arg()
-        if holds then j.r = 1; j.result = result end
+        if holds then keepResult(j, result) end
       elseif letter == 'E' then
         err, summary = arg(), arg()
       elseif letter == 'D' then

@@ -1,19 +1,28 @@
 --- use: base
 -- Replies that a client may ask for again (rule 4). Arguments: client, n, acked.
--- A hash per client: `a` = confirmed up to, `<n>` = the reply of call n. The key expires by the server's own clock, long
+-- A hash per client: `a` = confirmed up to, `<n>` = the reply of call n, `x<n>` what it did elsewhere, `e` = when its expiry
+-- was set. The key expires by the server's own clock, long
 -- after the 60 s of the rule: that is garbage collection, no logic hangs on it.
-local CALL_GARBAGE_MS = 300000
+local CALL_GARBAGE_MS, CALL_REFRESH_MS = 300000, 60000
 local client, callN, acked = arg(), num(), num()
 local CALLS = T .. 'c:' .. client
-local seen = call('HMGET', CALLS, 'a', callN, 'x' .. ARGV[at - 1])
+local seen = call('HMGET', CALLS, 'a', callN, 'x' .. ARGV[at - 1], 'e')
 local wasAcked = tonumber(seen[1] or 0)
 if acked < wasAcked then acked = wasAcked end
+
+-- Once a minute will do: the key outlives the last call by four at least.
+local function stayAlive()
+  local last = seen[4] and tonumber(seen[4])
+  if last and now - last < CALL_REFRESH_MS and now >= last then return end
+  call('HSET', CALLS, 'e', now)
+  call('PEXPIRE', CALLS, CALL_GARBAGE_MS)
+end
 
 -- What the client confirmed counts whatever becomes of this call.
 local function confirm()
   if acked == wasAcked then return end
   call('HSET', CALLS, 'a', acked)
-  call('PEXPIRE', CALLS, CALL_GARBAGE_MS)
+  stayAlive()
 end
 
 if callN <= acked then
@@ -38,5 +47,5 @@ local function remember(record)
   else
     call('HSET', CALLS, callN, cmsgpack.pack(record))
   end
-  call('PEXPIRE', CALLS, CALL_GARBAGE_MS)
+  stayAlive()
 end

@@ -35,7 +35,7 @@ local function create(input, after, more)
     id = input.id, set = nil, suspect = 0, dead = 0, x = 0, l = 0, t = 0, r = 0, k = 0, q = 0, n = 0, dk = 0,
     prio = input.prio, attempt = 0, stalled = 0, size = input.size, ord = birth, birth = birth, fence = 0, settled = 0,
     created = now, runAt = runAt > now and runAt or now, started = 0, finished = 0, unknown = 0, owner = '', policy = '',
-    keep = input.keep, at = nil, atOrd = birth, score = 0, dirty = false, gone = false, env = input.env,
+    keep = input.keep, at = nil, atOrd = birth, score = 0, dirty = false, gone = false, tail = '', env = input.env,
   }
   J[input.id] = j
   set('recorded', 1)

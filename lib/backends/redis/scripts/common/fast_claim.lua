@@ -14,7 +14,6 @@ local function fastClaim()
   local suspects = call('ZCARD', T .. 's')
   if suspects > 0 and ARGV[at + 6] == '1' then return end
   if count > 1000 then count = 1000 end
-  cap = nil
 
   local popped = {}
   if open and count > 0 then popped = call(cfg.strategy == 2 and 'ZPOPMAX' or 'ZPOPMIN', T .. 'w', count) end
@@ -27,25 +26,26 @@ local function fastClaim()
     for i = 1, n do ids[i] = sub(popped[2 * i - 1], 9) end
     local found = call('HMGET', JOBS, unpack(ids))
     local bytes, last = 0, n
+    local until_ = string.format('%.17g', now + leaseMs)
     local wide = {}
     for i = 1, n do
       local id = ids[i]
       local _, suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, _, settled, created, runAt, _,
-        finished, unknown, _, _, keep = unpackRecord(FMT, found[i])
+        finished, unknown, _, _, keep, rest = unpackRecord(FMT, found[i])
       bytes = bytes + size
       if i > 1 and bytes > 1048576 then
         last = i - 1
         break
       end
       fence = math.max(fence + 1, us)
+      if i == 1 then leases[1] = fence end
       attempt = attempt + 1
       records[2 * i - 1] = id
       records[2 * i] = pack(FMT, 'a', suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, fence,
-        settled, created, runAt, now, finished, unknown, #owner, owner, #policy, policy, #keep, keep)
-      active[2 * i - 1] = now + leaseMs
+        settled, created, runAt, now, finished, unknown, #owner, owner, #policy, policy, #keep, keep) .. sub(found[i], rest)
+      active[2 * i - 1] = until_
       active[2 * i] = popped[2 * i - 1]
-      leases[2 * i - 1] = id
-      leases[2 * i] = fence
+      leases[i + 1] = id
       local b = 9 * (i - 1)
       out[b + 1], out[b + 2], out[b + 3], out[b + 4], out[b + 5] = id, '', fence, attempt, stalled
       out[b + 6], out[b + 7], out[b + 8], out[b + 9] = prio, created, runAt, 0
@@ -80,7 +80,7 @@ local function fastClaim()
     end
     if lastPolicy ~= policy then
       call('HSETNX', T .. 'pol', policy, ARGV[at + 5])
-      lastPolicy = policy
+      lastPolicy, lastRules = policy, ARGV[at + 5]
     end
     if not expiry or now + leaseMs < expiry then expiry = now + leaseMs end
   end

@@ -3,9 +3,10 @@
 -- retention. When it is one, `verdicts` says what became of them and everything is written; else nothing is.
 local verdicts
 if not again then
+  local NOW = string.format('%.0f', now)
   local n = tonumber(ARGV[9])
   local base = 9 + n
-  local simple = n > 0
+  local simple = n > 0 and n <= 1000
   -- Outcomes of this kind have two or three arguments each, so a first walk finds whether all are.
   local places, p = {}, base + 1
   for i = 1, n do
@@ -54,15 +55,21 @@ if not again then
           ids[#ids + 1] = id
           next_ = next_ + 1
           if x == 1 then errors[#errors + 1] = id end
+          local tail = ''
           if ARGV[places[i] + 1] == 'cR' then
-            r = 1
-            results[#results + 1] = id
-            results[#results + 1] = ARGV[places[i] + 2]
+            local result = ARGV[places[i] + 2]
+            if #result > INLINE_RESULT then
+              r = 2
+              results[#results + 1] = id
+              results[#results + 1] = result
+            else
+              r, tail = 1, result
+            end
           end
           records[#records + 1] = id
           records[#records + 1] = pack(FMT, 'c', suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, next_, birth,
-            fence_, claimed, created, runAt, started, now, 0, #owner, owner, #policy, policy, 0, '')
-          done[#done + 1] = now
+            fence_, claimed, created, runAt, started, now, 0, #owner, owner, #policy, policy, 0, '') .. tail
+          done[#done + 1] = NOW
           done[#done + 1] = pack('>I8', next_) .. id
           for w = 1, 4 do
             if (w == 1 and x or w == 2 and l or w == 3 and t or nn) == 1 then
@@ -76,7 +83,7 @@ if not again then
       said[i] = verdict
     end
     -- What the rule removes must be ordinary, too, and older than what ends now.
-    local old, oldIds, oldUnlink = {}, {}, {}
+    local old, oldIds, oldUnlink, oldResults = {}, {}, {}, {}
     local keepsNone = rule and string.sub(rule, 1, 2) == '0,'
     if simple and rule and not keepsNone then
       local count, age = string.match(rule, '^([^,]*),(.*)$')
@@ -96,6 +103,7 @@ if not again then
           local records_ = call('HMGET', JOBS, unpack(oldIds))
           for i = 1, #old do
             local flags = records_[i] and string.sub(records_[i], 4, 11) or ''
+            if string.byte(flags, 4) == 2 then oldResults[#oldResults + 1] = oldIds[i] end
             if flags ~= '\0\0\0\0\0\0\0\0' and flags ~= '\0\0\0\1\0\0\0\0' then
               if string.byte(flags, 8) ~= 0 then
                 simple = false
@@ -125,7 +133,7 @@ if not again then
           call('ZREM', T .. 'c', unpack(old))
           call('HDEL', JOBS, unpack(oldIds))
           call('HDEL', DATA, unpack(oldIds))
-          call('HDEL', T .. 'res', unpack(oldIds))
+          many('HDEL', T .. 'res', oldResults)
           if #oldUnlink > 0 then call('UNLINK', unpack(oldUnlink)) end
         end
         many('HSET', JOBS, records)

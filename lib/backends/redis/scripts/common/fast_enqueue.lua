@@ -39,7 +39,7 @@ if not again and cfg.disabled == 0 then
         created, runAt = struct.unpack(TIMES, found[i], TIMES_AT)
       else
         local env, o = ARGV[a + 1], ARGV[a + 2]
-        local prio, tail, score = 0, plain, 0
+        local prio, tail, score = 0, plain, '0'
         how, set_, created, runAt = 1, 'w', now, now
         if o ~= '' then
           local p, delay, at_, keep = string.match(o, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|')
@@ -47,7 +47,7 @@ if not again and cfg.disabled == 0 then
           runAt = tonumber(at_) or now + tonumber(delay)
           if runAt > now then set_ = 'd' else runAt = now end
           tail = pack('>dddddddBBBc0', 0, 0, now, runAt, 0, 0, 0, 0, 0, #keep, keep)
-          if cfg.strategy == 3 then score = prio end
+          if cfg.strategy == 3 then score = p end
         end
         ord = ord + 1
         records[#records + 1] = id

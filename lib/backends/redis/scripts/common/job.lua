@@ -13,19 +13,20 @@ local function memberOf(o, id) return struct.pack('>I8', o) .. id end
 
 local function decode(id, s)
   local set_, suspect, dead, x, l, t, r, k, q, n, dk, prio, attempt, stalled, size, o, birth, fence_, settled, created,
-    runAt, started, finished, unknown, owner, policy, keep = struct.unpack(FMT, s)
+    runAt, started, finished, unknown, owner, policy, keep, rest = struct.unpack(FMT, s)
   return {
     id = id, set = set_, suspect = suspect, dead = dead, x = x, l = l, t = t, r = r, k = k, q = q, n = n, dk = dk,
     prio = prio, attempt = attempt, stalled = stalled, size = size, ord = o, birth = birth, fence = fence_,
     settled = settled, created = created, runAt = runAt, started = started, finished = finished, unknown = unknown,
     owner = owner, policy = policy, keep = keep, at = set_, atOrd = o, score = 0, dirty = false, gone = false,
+    tail = r == 1 and string.sub(s, rest) or '',
   }
 end
 
 local function encode(j)
   return struct.pack(FMT, j.set, j.suspect, j.dead, j.x, j.l, j.t, j.r, j.k, j.q, j.n, j.dk, j.prio, j.attempt, j.stalled,
     j.size, j.ord, j.birth, j.fence, j.settled, j.created, j.runAt, j.started, j.finished, j.unknown, #j.owner, j.owner,
-    #j.policy, j.policy, #j.keep, j.keep)
+    #j.policy, j.policy, #j.keep, j.keep) .. j.tail
 end
 
 -- Loads the jobs of these ids in one command.
@@ -88,6 +89,10 @@ local function note(j, code, attempt, detail)
   touch(j)
 end
 
+local function keepResult(j, result)
+  if #result > INLINE_RESULT then j.r, j.tail, j.result = 2, '', result else j.r, j.tail = 1, result end
+end
+
 local function trimmed(key, list, max)
   local n = call('RPUSH', key, unpack(list))
   if n > max then call('LTRIM', key, -max, -1) end
@@ -120,7 +125,7 @@ local function flush()
   if #dirty == 0 then return end
   local list = dirty
   dirty = {}
-  local rem, add, hset, data, res, hdel, unlink = {}, {}, {}, {}, {}, {}, {}
+  local rem, add, hset, data, res, hdel, hres, unlink = {}, {}, {}, {}, {}, {}, {}, {}
   local delayed, wide = {}, false
   for i = 1, #list do
     local j = list[i]
@@ -129,6 +134,7 @@ local function flush()
     if j.gone then
       to = nil
       hdel[#hdel + 1] = id
+      if j.r == 2 then hres[#hres + 1] = id end
       for f = 1, 6 do
         if j[WIDE[f]] == 1 then unlink[#unlink + 1] = T .. WIDE[f] .. ':' .. id end
       end
@@ -159,7 +165,7 @@ local function flush()
   if #hdel > 0 then
     many('HDEL', JOBS, hdel)
     many('HDEL', DATA, hdel)
-    many('HDEL', T .. 'res', hdel)
+    many('HDEL', T .. 'res', hres)
   end
   for i = 1, #unlink, CHUNK do call('UNLINK', unpack(unlink, i, math.min(i + CHUNK - 1, #unlink))) end
   many('HSET', JOBS, hset)

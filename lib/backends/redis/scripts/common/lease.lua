@@ -143,15 +143,14 @@ local function pop(key, count) return call(cfg.strategy == 2 and 'ZPOPMAX' or 'Z
 local function pick(c)
   local taken = {}
   local count = c.count
-  local active = 0
-  cap = nil
-  if c.maxActive then
-    active = call('ZCARD', T .. 'a')
-  end
   if c.rateMax then count = math.max(0, math.min(count, c.rateMax - windowOf(c.rateMs).sum)) end
-  if c.maxActive and active + count > c.maxActive then
-    cap = c.maxActive
-    count = math.max(0, c.maxActive - active)
+  if c.maxActive then
+    local active = call('ZCARD', T .. 'a')
+    cap = nil
+    if active + count > c.maxActive then
+      cap = c.maxActive
+      count = math.max(0, c.maxActive - active)
+    end
   end
   local function lease(j)
     fence = math.max(fence + 1, us)
@@ -202,7 +201,7 @@ local function pick(c)
   began(#taken)
   if #taken > 0 and lastPolicy ~= c.policy then
     call('HSETNX', T .. 'pol', c.policy, c.rules)
-    lastPolicy = c.policy
+    lastPolicy, lastRules = c.policy, c.rules
   end
   return taken
 end
@@ -275,22 +274,21 @@ local function claim(c)
   }
 end
 
--- The reply of a claim, and its record for a resend: ids and fences, never payloads.
+-- The reply of a claim, and its record for a resend: the first fence, from which the others count on, and the ids; never
+-- payloads.
 local function claimReply(taken, head)
   local ids = {}
-  for i = 1, #taken do
-    ids[2 * i - 1] = taken[i].id
-    ids[2 * i] = taken[i].fence
-  end
+  if #taken > 0 then ids[1] = taken[1].fence end
+  for i = 1, #taken do ids[i + 1] = taken[i].id end
   return { head, swept, cascaded, describe(taken) }, { head, swept, cascaded, ids }
 end
 
 -- The reply once more: payloads are read anew, leases that no longer hold are left out.
 local function claimAgain(record)
   local ids, jobs = record[4], {}
-  for i = 1, #ids, 2 do
+  for i = 2, #ids do
     local j = load(ids[i])
-    if j and j.set == 'a' and j.fence == ids[i + 1] then jobs[#jobs + 1] = j end
+    if j and j.set == 'a' and j.fence == ids[1] + i - 2 then jobs[#jobs + 1] = j end
   end
   return { record[1], record[2], record[3], describe(jobs) }
 end

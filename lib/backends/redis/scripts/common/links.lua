@@ -23,7 +23,8 @@ local function nameChild(parent, ref)
   end
 end
 
--- A job that was run again is meant by its last run. Runs only point forward.
+-- A job that was run again because it had not completed is meant by its last run; one that completed counts as it is. Runs
+-- only point forward.
 local function lastRun(j)
   for _ = 1, 10000 do
     if j.x == 0 or not isFinal(j) or FINAL_OF[j.set] == 'c' then return j end

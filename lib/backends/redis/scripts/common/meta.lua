@@ -1,9 +1,9 @@
 --- use: base
--- The queue's own record: counters (`n`), settings (`cfg`), last policy (`lp`), a `maxActive` that cut a claim short
+-- The queue's own record: counters (`n`), settings (`cfg`), key and text of the last policy (`lp`, `lt`), a `maxActive` that cut a claim short
 -- (`cap`), and the last retention rule per final state (`rc`, `rf`, `rx`).
 local SCHEMA = 1
 local CFG = '>BBBBBBBBBdd'
-local meta = call('HMGET', KEYS[1], 'n', 'cfg', 'lp', 'cap', 'rc', 'rf', 'rx')
+local meta = call('HMGET', KEYS[1], 'n', 'cfg', 'lp', 'cap', 'rc', 'rf', 'rx', 'lt')
 local ord, fence = 0, 0
 if meta[1] then ord, fence = struct.unpack('>dd', meta[1]) end
 local startOrd, startFence = ord, fence
@@ -20,7 +20,7 @@ local rules = { c = meta[5], f = meta[6], x = meta[7] }
 local rulesChanged = false
 local cap = meta[4] and tonumber(meta[4])
 local startCap = cap
-local lastPolicy = meta[3]
+local lastPolicy, lastRules = meta[3], meta[8]
 local cfgChanged = false
 
 local function set(field, value)
@@ -50,7 +50,12 @@ local function saveMeta()
     w[#w + 1] = struct.pack(CFG, cfg.v, cfg.strategy, cfg.paused, cfg.disabled, cfg.behavior, cfg.declared, cfg.held, cfg.rated,
       cfg.recorded, cfg.maxHeld, cfg.version)
   end
-  if lastPolicy ~= meta[3] then w[#w + 1] = 'lp'; w[#w + 1] = lastPolicy end
+  if lastPolicy ~= meta[3] then
+    w[#w + 1] = 'lp'
+    w[#w + 1] = lastPolicy
+    w[#w + 1] = 'lt'
+    w[#w + 1] = lastRules
+  end
   if rulesChanged then
     for _, s in ipairs({ 'c', 'f', 'x' }) do
       if rules[s] then w[#w + 1] = 'r' .. s; w[#w + 1] = rules[s] end

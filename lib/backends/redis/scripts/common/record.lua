@@ -1,6 +1,8 @@
 --- use: base
 -- The record of a job, packed: set; flags suspect, dead, x, l, t, r, k, q, n, dk; priority, attempt, stalled, size; ord,
--- birth, fence, settled, createdAt, runAt, startedAt, finishedAt, unknownNameSince; owner, policy, keep. See job.lua.
+-- birth, fence, settled, createdAt, runAt, startedAt, finishedAt, unknownNameSince; owner, policy, keep. See job.lua. Behind
+-- it stands the result where r is 1; a long one (r is 2) lies in the hash `res`, so that nobody copies it to read flags.
+local INLINE_RESULT = 512
 local FMT = '>c1BBBBBBBBBBI4I4I4I4dddddddddBc0Bc0Bc0'
 -- Where createdAt and runAt stand in it.
 local TIMES, TIMES_AT = '>dd', 60

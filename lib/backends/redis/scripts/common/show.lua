@@ -20,7 +20,7 @@ local function show(j)
   if j.n == 1 then children = call('ZRANGE', T .. 'n:' .. id, 0, -1) end
   return {
     id, call('HGET', DATA, id) or '', j.set, j.prio, j.attempt, j.stalled, j.fence, j.owner, j.created, j.runAt, j.started,
-    j.finished, j.dead, j.r == 1 and { call('HGET', T .. 'res', id) or '' } or {}, x, logs, timeline, refs, children,
+    j.finished, j.dead, j.r == 1 and { j.tail } or j.r == 2 and { call('HGET', T .. 'res', id) or '' } or {}, x, logs, timeline, refs, children,
   }
 end
 
