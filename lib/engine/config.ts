@@ -111,7 +111,9 @@ const HOW_TO_CONNECT = {
   adapters: '{ storage, broker, lock }',
 };
 
-const REDIS_URL = /^rediss?:\/\/./;
+function isRedis(value: unknown): boolean {
+  return typeof value === 'string' ? /^rediss?:\/\/./.test(value) : typeof value === 'object' && value !== null;
+}
 
 const NO_FOLDER = 'expected the path of a folder, or false';
 
@@ -134,12 +136,8 @@ const schema = strict({
   mode: z
     .enum(MODES, { error: ({ input }) => `expected one of ${MODES.join(', ')}, got ${JSON.stringify(input)}` })
     .default('default'),
-  redis: z
-    .union([z.string().regex(REDIS_URL), z.custom<object>((value) => typeof value === 'object' && value !== null)], {
-      // Not the value: it may hold a password.
-      error: `expected ${HOW_TO_CONNECT.redis}`,
-    })
-    .optional(),
+  // The message does not show the value: it may hold a password.
+  redis: z.custom<string | object>(isRedis, `expected ${HOW_TO_CONNECT.redis}`).optional(),
   postgres: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
   adapters: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
   modules: z.array(z.unknown()).optional(),

@@ -1,7 +1,7 @@
 // The memory store: how many no-op jobs a process takes from `add` to the settled end, and what they leave behind.
 // Each figure comes from a process of its own, so that no run inherits another's heap.
-import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { startNode } from './lib/cleanup.mjs';
 
 const CHILD = fileURLToPath(new URL('./memory-child.mjs', import.meta.url));
 const THROUGHPUT_GOAL = 100_000;
@@ -50,7 +50,7 @@ function medianOf(figures, key) {
 
 function measure(task) {
   return new Promise((resolve, reject) => {
-    const child = fork(CHILD, [JSON.stringify(task)], { execArgv: ['--expose-gc'] });
+    const child = startNode(CHILD, [JSON.stringify(task)], { execArgv: ['--expose-gc'] });
     child.once('message', resolve);
     child.once('error', reject);
     child.once('exit', (code) => code !== 0 && reject(new Error(`the measuring process ended with ${code}`)));

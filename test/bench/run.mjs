@@ -1,8 +1,9 @@
 // `npm run bench -- [target...] [--quick] [--json] [--appendonly] [--only=text] [--profile=folder]`: measures what is
-// built and prints medians. A target is one file; it yields rows, and before them what it measures with.
+// built and prints medians. See test/README.md. A target is one file; it yields rows, and may say before them what it
+// measures with.
 import { ensureBuilt, ensureInstalled } from '../../tools/lib/ensure.mjs';
 import { machine } from './lib/machine.mjs';
-import { header, pairRow, singleRow } from './lib/table.mjs';
+import { aboutLine, header, pairRow, singleRow } from './lib/table.mjs';
 
 // Loaded late: on a fresh clone there is nothing to import yet.
 const TARGETS = {
@@ -48,26 +49,16 @@ for (const name of targets) {
   const say = (text) => json || console.log(text);
   say(`${name} · node ${process.version} · ${process.platform} ${process.arch}${quick ? ' · quick' : ''}`);
   const target = await TARGETS[name].load();
-  let versions = {};
+  let about = {};
   for await (const row of target({ quick, ...options })) {
     if (row.about) {
-      versions = row.about;
-      say(`  ${Object.entries(row.about).map(told).join(' · ')}`);
+      about = row.about;
+      say(aboutLine(row.about));
       say(header());
       continue;
     }
-    rows.push({ ...row, on: { ...on, ...versions } });
+    rows.push({ ...row, on: { ...on, ...about } });
     say(row.peer === undefined ? singleRow(row) : pairRow(row));
   }
 }
 if (json) console.log(JSON.stringify(rows, undefined, 2));
-
-function told([name, value]) {
-  const text =
-    typeof value === 'object'
-      ? Object.entries(value)
-          .map(([key, setting]) => `${key}=${setting || "''"}`)
-          .join(' ')
-      : value;
-  return `${name} ${text}`;
-}

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jobStoreConformance } from '../../lib/conformance/index.js';
+import { chaotic, type Chaos } from '../support/redis-chaos.js';
 import { clusterSubject, startCluster, type RedisCluster } from '../support/redis-cluster.js';
+import { gate } from '../support/until.js';
 
 describe('on a Redis Cluster of three nodes', () => {
+  const chaos: Chaos = { every: 25, strikes: 0, resends: 0 };
   let cluster: RedisCluster;
 
   beforeAll(async () => {
@@ -11,5 +14,34 @@ describe('on a Redis Cluster of three nodes', () => {
 
   afterAll(() => cluster?.stop());
 
-  jobStoreConformance({ describe, it }, () => clusterSubject(cluster));
+  describe('with SCRIPT FLUSH and CLIENT KILL on all nodes beside every 25th call', () => {
+    jobStoreConformance({ describe, it }, async () =>
+      chaotic(
+        await clusterSubject(cluster),
+        cluster.servers.map(({ url }) => url),
+        chaos,
+      ),
+    );
+
+    afterAll(() => {
+      expect(chaos.strikes).toBeGreaterThan(100);
+      expect(chaos.resends).toBeGreaterThan(100);
+    });
+  });
+
+  it('tells listeners of a gap when the subscribing connection broke, and then reaches them again', async () => {
+    const { signals, close } = await clusterSubject(cluster);
+    const [gap, heard] = [gate(), gate<unknown>()];
+    const stop = await signals?.listen(
+      'p',
+      (message) => heard.open(message),
+      () => gap.open(),
+    );
+    await cluster.killPubSub();
+    await gap.opened;
+    await signals?.send('p', { kind: 'wake', queue: 'mail' });
+    expect(await heard.opened).toEqual({ kind: 'wake', queue: 'mail' });
+    await stop?.();
+    await close();
+  });
 });

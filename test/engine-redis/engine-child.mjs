@@ -1,5 +1,6 @@
 // One engine over Redis in a process of its own, for tests that kill it. See engine-process.ts.
 import { openSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OqronEngine } from 'oqronkit';
 
 const QUEUE = 'work';
@@ -20,12 +21,14 @@ if (handler) {
     ...worker,
     handler: async (ctx) => {
       writeSync(file, `${name} ${ctx.id}\n`);
-      tell({ is: 'running', id: ctx.id });
-      if (handler === 'hold') await held;
+      if (handler === 'hold') {
+        tell({ is: 'running', id: ctx.id });
+        await held;
+      }
+      if (handler === 'slow') await sleep(20);
       return name;
     },
   });
-  engine.on('job:lost', ({ id }) => tell({ is: 'lost', id }));
 }
 
 /** Adds jobs until all are acknowledged. An id that is added again adds nothing. */

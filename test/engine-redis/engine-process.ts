@@ -10,14 +10,14 @@ export const QUEUE = 'work';
 
 interface Settings {
   readonly name: string;
-  /** `hold`: jobs run until `release`. Nothing: this process only adds. */
-  readonly handler?: 'hold' | 'quick';
+  /** `hold`: jobs run until `release`; `slow`: for 20 ms. Nothing: this process only adds. */
+  readonly handler?: 'hold' | 'quick' | 'slow';
   /** Options of the consumer. */
   readonly worker?: object;
 }
 
 interface Message {
-  readonly is: 'ready' | 'running' | 'lost' | 'added';
+  readonly is: 'ready' | 'running' | 'added';
   readonly id?: string;
 }
 

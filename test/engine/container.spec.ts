@@ -66,8 +66,11 @@ describe('OqronContainer', () => {
       code: 'MODULE_NOT_AVAILABLE',
       message: expect.stringContaining('the storage adapter of the backend "memory"'),
     });
-    expect(() => adapters.storage).toThrow(failure);
     expect(() => adapters.broker).toThrow('the broker adapter');
+    // Jobs are the engine's own; they can be looked at wherever they are.
+    expect(await adapters.storage.list('jobs')).toEqual([]);
+    await expect(adapters.storage.save('settings', 'theme', {})).rejects.toEqual(failure);
+    await expect(adapters.storage.get('settings', 'theme')).rejects.toEqual(failure);
     expect(await adapters.lock.acquire('key', 'a', 1_000)).toBe(true);
   });
 

@@ -109,7 +109,7 @@ describe('OqronKit', () => {
 
   it('keeps no engine when init fails, so that it can be called again', async () => {
     expect(await failureOf(init({ project: '' }))).toBeInstanceOf(InvalidOptionsError);
-    expect(await failureOf(init({ mode: 'redis', redis: 'redis://localhost' }))).toBeInstanceOf(
+    expect(await failureOf(init({ mode: 'db', postgres: { connectionString: 'postgresql://localhost' } }))).toBeInstanceOf(
       ModuleNotAvailableError,
     );
     const failing = OqronKit.init({

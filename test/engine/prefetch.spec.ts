@@ -375,35 +375,81 @@ describe('order', () => {
     },
   );
 
-  it.each([1, 2, 3])(
-    'is kept with more slots, of which no more than there are are ever used (seed %i)',
-    async (seed) => {
-      const random = seededRandom(seed);
-      let running = 0;
-      let most = 0;
-      await add(600);
+  it.each([1, 2, 3])('is kept with more slots, none of which is used twice (seed %i)', async (seed) => {
+    const random = seededRandom(seed);
+    let running = 0;
+    let most = 0;
+    await add(600);
+    await processOf({
+      concurrency: 4,
+      work: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await world.clock.sleep(random.next() < 0.02 ? 20 : random.next() * 2);
+        running -= 1;
+      },
+    });
+    await world.clock.advance('20s');
+    expect(order()).toEqual(upTo(600));
+    expect(most).toBe(4);
+    expect(Math.max(...asked)).toBeGreaterThan(4);
+  });
+
+  it('does not hang on the order of replies: what is claimed ahead has no other claim beside it', async () => {
+    const random = seededRandom(1);
+    let running = 0;
+    let claims = 0;
+    const beside: number[] = [];
+    const own: number[] = [];
+    await add(600);
+    await processOf({
+      concurrency: 4,
+      around: async (operation, args, run) => {
+        const count = countOf(operation, args);
+        if (count === undefined) return run();
+        claims += 1;
+        if (claims > 1) beside.push(count);
+        // Nor is a call made for it alone.
+        if (operation === 'claim' && running === 4) own.push(count);
+        await world.clock.sleep(random.next() * 3);
+        const reply = await run();
+        claims -= 1;
+        return reply;
+      },
+      work: async () => {
+        running += 1;
+        await world.clock.sleep(random.next() * 3);
+        running -= 1;
+      },
+    });
+    await world.clock.advance('20s');
+    expect(begun).toHaveLength(600);
+    expect(Math.max(...asked)).toBeGreaterThan(4);
+    expect(beside.length).toBeGreaterThan(0);
+    expect(Math.max(...beside)).toBeLessThan(4);
+    expect(own).toEqual([]);
+  });
+
+  it('is kept by handlers that are not asynchronous, each on a fresh stack', async () => {
+    const depths: number[] = [];
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 1_000;
+    try {
+      await add(1_500);
       await processOf({
-        concurrency: 4,
-        work: async () => {
-          running += 1;
-          most = Math.max(most, running);
-          await world.clock.sleep(random.next() < 0.02 ? 20 : random.next() * 2);
-          running -= 1;
+        concurrency: 100,
+        handler: ({ data: n }) => {
+          begun.push({ n, at: 0, by: '' });
+          depths.push(new Error('here').stack?.split('\n').length ?? 0);
         },
       });
-      await world.clock.advance('20s');
-      expect(order()).toEqual(upTo(600));
-      expect(most).toBe(4);
-      expect(Math.max(...asked)).toBeGreaterThan(4);
-    },
-  );
-
-  it('is kept by handlers that are not asynchronous', async () => {
-    await add(1_500);
-    await processOf({ concurrency: 100, handler: ({ data: n }) => begun.push({ n, at: 0, by: '' }) });
-    await world.clock.settle();
+      await world.clock.settle();
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
     expect(order()).toEqual(upTo(1_500));
     expect(Math.max(...asked)).toBe(200);
+    expect(Math.max(...depths)).toBeLessThan(50);
   });
 });
 
@@ -443,6 +489,17 @@ describe('what waits in a process', () => {
     expect(begun).toHaveLength(before);
     expect(released.map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown']);
     expect(await queueOf().counts()).toMatchObject({ active: 0, waiting: WARM + 10 - before });
+  });
+
+  it('is waited for by a stop once it has begun, as any other', async () => {
+    const { engine, next } = await holding(5);
+    const work = gate();
+    const { engine: second } = await processOf({ by: 'second', prefetch: false });
+    await second.stop();
+    await world.clock.advance(5);
+    void work;
+    expect(begun.at(-1)?.n).toBeGreaterThanOrEqual(next);
+    await world.passUntil(engine.stop(), '100ms');
   });
 
   it('is dropped when it is cancelled: it never begins, and is no zombie', async () => {
@@ -525,8 +582,14 @@ describe('what waits in a process', () => {
     await add(300);
     const running = new Set<number>();
     const beside: number[] = [];
+    const alone: number[] = [];
     await processOf({
       concurrency: 3,
+      around: (operation, args, run) => {
+        const [request] = operation === 'claim' ? (args[0] as ClaimRequest[]) : [];
+        if (request?.alone) alone.push(request.count);
+        return run();
+      },
       work: async ({ data }) => {
         running.add(data);
         if (running.has(-1)) beside.push(...running);
@@ -537,6 +600,7 @@ describe('what waits in a process', () => {
     await world.clock.advance('1m');
     expect(begun).toHaveLength(301);
     expect(beside).toEqual([-1]);
+    expect(new Set(alone)).toEqual(new Set([1]));
     expect(await queueOf().getJob(suspect)).toMatchObject({ status: 'completed', stalledCount: 3 });
   });
 });

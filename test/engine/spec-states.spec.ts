@@ -49,8 +49,15 @@ const fail = (): never => {
 /** A process took the job and died. */
 async function crash(queue: string, name = 'ghost', settings: { alone?: boolean } = {}): Promise<void> {
   const ghost = new FakeOwner(name, world.backend.store);
-  while ((await ghost.claim(queue, settings)).jobs.length === 0) await world.clock.advance('500ms');
-  await world.clock.advance('30s');
+  for (let step = 0; step < 200; step += 1) {
+    const { jobs } = await ghost.claim(queue, settings);
+    if (jobs.length > 0) {
+      await world.clock.advance('30s');
+      return;
+    }
+    await world.clock.advance('500ms');
+  }
+  throw new Error(`"${queue}" has no job to take`);
 }
 
 describe('States: waiting, delayed, waiting-children, paused, active, completed, failed, cancelled', () => {

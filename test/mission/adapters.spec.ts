@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { IBrokerEngine, ILockAdapter, IStorageEngine } from 'oqronkit';
+import { OqronContainer, OqronKit, type IBrokerEngine, type ILockAdapter, type IStorageEngine } from 'oqronkit';
 import { describePage } from './examples.js';
 import { sqs, type RabbitChannel } from './stubs.js';
 
@@ -68,5 +68,16 @@ describePage('adapters', {
       code: 'INVALID_OPTIONS',
       problems: ['save', 'get', 'list', 'delete', 'prune', 'count'].map((name) => expect.stringContaining(name)),
     });
+  },
+  'adapters-13': async (run) => {
+    await run();
+    expect(OqronKit.engine.health()).toMatchObject({ state: 'started', backend: 'redis' });
+    await OqronKit.engine.producer('invoices').add({ total: 12 }, { jobId: 'a' });
+    expect(await OqronContainer.get().storage.count('jobs')).toBe(1);
+    await OqronKit.stop();
+    await run('adapters-13', 1);
+    expect(OqronKit.getConfig()).toMatchObject({ project: 'notifications', environment: 'staging' });
+    expect(await OqronContainer.get().storage.count('jobs')).toBe(0);
+    expect(await OqronKit.engine.producer('invoices').getJob('a')).toBeUndefined();
   },
 });

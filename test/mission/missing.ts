@@ -31,7 +31,6 @@ export const MISSING = {
   "adapter type 'postgres'": () => createStorageAdapter({ type: 'postgres', postgres }),
   "adapter type 'redis'": () => createLockAdapter({ type: 'redis', redis }),
   "adapters of the mode 'redis'": () => createAdapters({ mode: 'redis', redis }),
-  "mode 'redis'": () => new OqronEngine({ ...silent, mode: 'redis', redis }),
   "mode 'db'": () => new OqronEngine({ ...silent, mode: 'db', postgres }),
   "mode 'hybrid-db'": () => new OqronEngine({ ...silent, mode: 'hybrid-db', redis, postgres }),
   "mode 'custom'": () => new OqronEngine({ ...silent, mode: 'custom', ...option('adapters', {}) }),

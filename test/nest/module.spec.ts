@@ -131,8 +131,8 @@ describe('forRoot', () => {
     const error = await failureOf<InvalidOptionsError>(world.compile({ imports: [OqronModule.forRoot(config)] }));
     expect(error).toBeInstanceOf(InvalidOptionsError);
     expect(error.problems).toHaveLength(3);
-    const redis = { mode: 'redis', redis: 'redis://localhost' } as const;
-    expect(await failureOf(world.compile({ imports: [OqronModule.forRoot(redis)] }))).toBeInstanceOf(
+    const db = { mode: 'db', postgres: { connectionString: 'postgresql://localhost' } } as const;
+    expect(await failureOf(world.compile({ imports: [OqronModule.forRoot(db)] }))).toBeInstanceOf(
       ModuleNotAvailableError,
     );
   });

@@ -6,6 +6,8 @@ import type { JobStore } from '../../lib/kernel/ports/job-store.js';
 
 /** What goes wrong while calls are under way. */
 export interface Chaos {
+  /** It strikes beside one of so many calls. */
+  readonly every: number;
   /** How often it struck. */
   strikes: number;
   /** Calls that lost their connection and were sent again. */
@@ -42,23 +44,25 @@ function resending<T extends object>(target: T, strike: () => void, chaos: Chaos
  * A subject whose server forgets its scripts and cuts the connections of commands and heartbeats again and again, while
  * calls are under way.
  */
-export function chaotic(subject: ConformanceSubject, url: string, chaos: Chaos): ConformanceSubject {
-  const nemesis = new Redis(url);
-  nemesis.on('error', () => undefined);
+export function chaotic(subject: ConformanceSubject, urls: readonly string[], chaos: Chaos): ConformanceSubject {
+  const nemeses = urls.map((url) => new Redis(url));
+  for (const nemesis of nemeses) nemesis.on('error', () => undefined);
   let calls = 0;
   const strike = (): void => {
     calls += 1;
-    if (calls % 5 !== 0) return;
+    if (calls % chaos.every !== 0) return;
     chaos.strikes += 1;
-    void nemesis.script('FLUSH').catch(() => undefined);
-    void nemesis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => undefined);
+    for (const nemesis of nemeses) {
+      void nemesis.script('FLUSH').catch(() => undefined);
+      void nemesis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => undefined);
+    }
   };
   const admin = resending<JobAdmin>(subject.store.admin, strike, chaos);
   const store = new Proxy(resending<JobStore>(subject.store, strike, chaos), {
     get: (object, name) => (name === 'admin' ? admin : (Reflect.get(object, name) as unknown)),
   });
   const close = async (): Promise<void> => {
-    nemesis.disconnect();
+    for (const nemesis of nemeses) nemesis.disconnect();
     await subject.close();
   };
   const { signals } = subject;

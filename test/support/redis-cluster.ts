@@ -12,6 +12,8 @@ export interface RedisCluster {
   readonly servers: readonly RedisServer[];
   /** A client of it, as a user would make one. */
   readonly client: Cluster;
+  /** Cuts every connection that listens. */
+  killPubSub(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -47,6 +49,13 @@ export async function startCluster(): Promise<RedisCluster> {
   return {
     servers,
     client,
+    killPubSub: async () => {
+      for (const { url } of servers) {
+        const node = new Redis(url);
+        await node.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        node.disconnect();
+      }
+    },
     stop: async () => {
       client.disconnect();
       await Promise.all(servers.map((server) => server.stop()));

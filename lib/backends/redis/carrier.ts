@@ -1,7 +1,7 @@
 import type { CallId, CascadedJob, StoreOptions } from '../../kernel/ports/job-store.js';
 import { openCascadedOne } from './decode.js';
 import type { RedisRegistry } from './registry.js';
-import type { RedisClientLike } from './connection.js';
+import type { RedisClientLike } from './client.js';
 import type { Arg, Reply, ScriptRunner, Transition } from './script-runner.js';
 
 /** Entries of an outbox that are carried at once. */

@@ -1,26 +1,8 @@
 import { InvalidOptionsError } from '../../kernel/errors/index.js';
+import type { Clock } from '../../kernel/ports/clock.js';
+import type { RedisClientLike, SubscriberLike } from './client.js';
+import { ClusterSubscriber } from './cluster-subscriber.js';
 import { bare, RedisClientMissingError, storeError } from './redis-errors.js';
-
-/**
- * What this backend needs of an ioredis client or Cluster. Any instance of ioredis 5 or 6 fits.
- * @publicApi
- */
-export interface RedisClientLike {
-  readonly status: string;
-  readonly isCluster?: boolean;
-  readonly options: object;
-  connect(): Promise<void>;
-  disconnect(): void;
-  quit(): Promise<unknown>;
-  call(command: string, ...args: unknown[]): Promise<unknown>;
-  subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(...channels: string[]): Promise<unknown>;
-  duplicate(...options: never[]): unknown;
-  /** Of a Cluster: its nodes. */
-  nodes?(role: 'master'): readonly { readonly status: string; connect(): Promise<void> }[];
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
-}
 
 /**
  * Where the server is: a URL, options of ioredis (host, port, password, tls, sentinels, ...; `url` too), or an ioredis
@@ -77,27 +59,33 @@ export class RedisConnections {
   private constructor(
     readonly commands: RedisClientLike,
     readonly heartbeats: RedisClientLike,
-    readonly subscriber: RedisClientLike,
+    readonly subscriber: SubscriberLike,
   ) {}
 
   /** Connects all three. When one fails, none is left open. */
-  static async open(target: RedisTarget, log: (text: string, detail: unknown) => void): Promise<RedisConnections> {
+  static async open(
+    target: RedisTarget,
+    clock: Clock,
+    log: (text: string, detail: unknown) => void,
+  ): Promise<RedisConnections> {
     const make = await factory(target);
-    const made = ['commands', 'heartbeats', 'subscriber'].map((role) => {
-      const client = make();
-      // A client without listener would end the process. Its commands report what it means for them.
+    // A client without listener would end the process. Its commands report what it means for them.
+    const heard = <T extends Pick<RedisClientLike, 'on'>>(role: string, client: T): T => {
       client.on('error', (error: Error) =>
         log(`Redis connection "${role}": ${error.message}`, { role, error: bare(error) }),
       );
       return client;
-    });
-    const [commands, heartbeats, subscriber] = made as [RedisClientLike, RedisClientLike, RedisClientLike];
+    };
+    const commands = heard('commands', make());
+    const heartbeats = heard('heartbeats', make());
+    const subscriber = heard('subscriber', commands.isCluster ? subscriberOf(commands, clock) : make());
     try {
-      await Promise.all(made.map((client) => client.connect()));
+      await Promise.all([commands, heartbeats].map((client) => client.connect()));
       // A Cluster connects to a node with the first command for it, and refuses those that come meanwhile.
       await Promise.all([commands, heartbeats].map(connectNodes));
+      await subscriber.connect();
     } catch (cause) {
-      for (const client of made) client.disconnect();
+      for (const client of [commands, heartbeats, subscriber]) client.disconnect();
       throw storeError('RedisBackend.open', cause);
     }
     return new RedisConnections(commands, heartbeats, subscriber);
@@ -113,6 +101,13 @@ export class RedisConnections {
       }),
     );
   }
+}
+
+function subscriberOf(cluster: RedisClientLike, clock: Clock): SubscriberLike {
+  const options = { ...OURS, retryStrategy: null };
+  const make = (node: Pick<RedisClientLike, 'duplicate'>): RedisClientLike =>
+    (node.duplicate as (...args: unknown[]) => RedisClientLike)(options);
+  return new ClusterSubscriber(cluster, make, clock, OURS.retryStrategy);
 }
 
 async function connectNodes(client: RedisClientLike): Promise<void> {

@@ -13,7 +13,8 @@ import { RedisRegistry } from './registry.js';
 import { ScriptRunner } from './script-runner.js';
 import { checkServer, type ServerFacts } from './server-check.js';
 
-export type { RedisClientLike, RedisTarget } from './connection.js';
+export type { RedisClientLike } from './client.js';
+export type { RedisTarget } from './connection.js';
 export type { ServerFacts } from './server-check.js';
 
 /** How to reach Redis, and whose data are meant. @publicApi */
@@ -60,7 +61,7 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
   const signals = new RedisSignals(get, keys);
 
   const open = async (): Promise<void> => {
-    const connections = await RedisConnections.open(redis, (text, detail) =>
+    const connections = await RedisConnections.open(redis, clock, (text, detail) =>
       logger?.warn(text, detail as Record<string, unknown>),
     );
     try {

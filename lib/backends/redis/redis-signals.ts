@@ -32,8 +32,6 @@ export class RedisSignals implements Signals {
       if (this.#subscribed) void this.#subscribeAgain();
     };
     subscriber.on('ready', again);
-    // A Cluster subscribes through one of its nodes, and anew when it changes.
-    subscriber.on('+subscriber', again);
   }
 
   async listen(
@@ -73,8 +71,15 @@ export class RedisSignals implements Signals {
 
   /** How many received it says nothing: a Cluster counts only those of one node. */
   async #publish(channel: string, message: SignalMessage): Promise<void> {
+    const { scripts, connections } = this.parts();
+    const { commands } = connections;
+    const text = JSON.stringify(message);
+    if (commands.isCluster === true) {
+      await scripts.run(commands, 'Signals.send', 'publish', '', [channel, text]);
+      return;
+    }
     try {
-      await this.parts().connections.commands.call('publish', channel, JSON.stringify(message));
+      await commands.call('publish', channel, text);
     } catch (error) {
       throw storeError('Signals.send', error);
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/ports/clock.js';
-import type { RedisClientLike } from './connection.js';
+import type { RedisClientLike } from './client.js';
 import type { RedisKeys } from './keys.js';
 import { storeError } from './redis-errors.js';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { HistoryLimits } from '../../kernel/ports/backend.js';
 import type { CallId, StoreOptions } from '../../kernel/ports/calls.js';
 import { CallRefusedError } from '../../kernel/errors/index.js';
-import type { RedisClientLike } from './connection.js';
+import type { RedisClientLike } from './client.js';
 import type { RedisKeys } from './keys.js';
 import { isNoScript, storeError } from './redis-errors.js';
 import { SCRIPTS, type ScriptName } from './scripts.js';

@@ -1,5 +1,5 @@
 import type { Capabilities } from '../../kernel/ports/job-store.js';
-import type { RedisClientLike } from './connection.js';
+import type { RedisClientLike } from './client.js';
 import { RedisServerError, storeError } from './redis-errors.js';
 
 /** What the server said of itself at start. */

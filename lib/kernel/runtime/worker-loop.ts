@@ -278,7 +278,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#claiming -= slots;
     this.#asked -= want;
     const jobs = claim?.jobs.length ?? 0;
-    const waiting = this.#prefetch && this.#state === 'open' ? Math.max(0, jobs - spec.concurrency + this.#running) : 0;
+    const waiting = this.#prefetch ? Math.max(0, jobs - spec.concurrency + this.#running) : 0;
     const filled = this.#slotsOf(jobs - waiting);
     this.#running += filled;
     this.#taken?.add(jobs, rt.clock.monotonic());
@@ -325,7 +325,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#suspectsLeft = reply.suspects;
     if (this.#state === 'closed') {
       // The engine is done and settles nothing more: these leases expire.
-      for (let slots = this.#slotsOf(reply.jobs.length); slots > 0; slots -= 1) this.slotFreed();
+      for (let slots = this.#slotsOf(reply.jobs.length - waiting); slots > 0; slots -= 1) this.slotFreed();
       return;
     }
     const group = this.#groupOf(reply.jobs.length);

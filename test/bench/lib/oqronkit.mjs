@@ -2,6 +2,5 @@
 import { readFileSync } from 'node:fs';
 
 export { OqronEngine } from '../../../dist/lib/index.js';
-export { createRedisBackend } from '../../../dist/lib/backends/redis/index.js';
 
 export const ourVersion = () => JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url))).version;

@@ -31,7 +31,7 @@ export async function openRedis({ appendonly = false } = {}) {
       return { commands, cpu: (Number(cpu.used_cpu_user) + Number(cpu.used_cpu_sys)) * 1e6 };
     },
 
-    async usedMemory() {
+    async used() {
       return Number((await info('memory')).used_memory);
     },
 
@@ -50,19 +50,6 @@ export async function openRedis({ appendonly = false } = {}) {
       if (own) await own.stop();
     },
   };
-}
-
-/** What happened between two calls of `totals`, per job. */
-export function perJob(before, after, jobs) {
-  const commands = {};
-  let all = 0;
-  for (const [name, calls] of Object.entries(after.commands)) {
-    const more = calls - (before.commands[name] ?? 0);
-    if (more === 0) continue;
-    commands[name] = more / jobs;
-    all += more / jobs;
-  }
-  return { commandsPerJob: all, commands, serverCpu: (after.cpu - before.cpu) / jobs };
 }
 
 async function start(appendonly) {

@@ -13,6 +13,9 @@ const COLUMNS = [
 
 export const header = () => line(COLUMNS.map(([title]) => title));
 
+/** What was measured with, in one line. */
+export const aboutLine = (about) => `  ${Object.entries(about).map(told).join(' · ')}`;
+
 export function pairRow({ row, unit, ours, peer, ratio, spread, goal = '', met, cpu }) {
   const mark = met === undefined ? '' : met ? 'ok' : '--';
   const both = cpu ? `${parts(cpu.ours)} against ${parts(cpu.peer)}` : '';
@@ -25,6 +28,13 @@ export function singleRow({ row, unit, ours, spread, goal, met, note }) {
   const range = spread ? ` (${format(spread[0])} to ${format(spread[1])})` : '';
   const wanted = goal === undefined ? '' : `, goal ${format(goal)}`;
   return `  ${mark.padEnd(2)} ${row}: ${format(ours)} ${unit}${range}${wanted}${note ? `; ${note}` : ''}`;
+}
+
+function told([name, value]) {
+  if (typeof value !== 'object') return `${name} ${value}`;
+  return Object.entries(value)
+    .map(([key, setting]) => `${key}=${setting || "''"}`)
+    .join(' ');
 }
 
 const fixed = (value) => value.toFixed(2);

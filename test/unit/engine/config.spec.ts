@@ -158,13 +158,19 @@ describe('the configuration', () => {
     expect(problemsOf(config)).toEqual(problems);
   });
 
+  it.each(['localhost:6379', 'http://:hush@localhost', 'redis://', '', 5, null])('refuses %j as a Redis', (redis) => {
+    const problems = problemsOf({ mode: 'redis', redis });
+    expect(problems).toContain(`redis: expected ${REDIS.replace('redis: ', '')}`);
+    expect(problems.join()).not.toContain('hush');
+  });
+
   it.each<[OqronConfig]>([
-    [{ mode: 'redis', redis: 'redis://localhost' }],
+    [{ mode: 'hybrid-db', redis: 'redis://localhost', postgres: { connectionString: 'postgres://localhost' } }],
     [{ mode: 'db', postgres: { connectionString: 'postgres://localhost' } }],
   ])('says that the store of %j has not landed', (config) => {
     const error = thrownBy(() => new OqronEngine(config));
     expect(error).toBeInstanceOf(ModuleNotAvailableError);
-    expect(error.message).toMatch(/the mode "(redis|db)" is not available in this release/);
+    expect(error.message).toMatch(/the mode "(hybrid-db|db)" is not available in this release/);
   });
 
   it('defineConfig answers what it was given', () => {

@@ -7,6 +7,7 @@ import { makeRun } from '../../support/make-run.js';
 
 let clock: VirtualClock;
 let full: boolean;
+let open: boolean;
 let course: string[];
 let prefetch: Prefetch;
 
@@ -15,12 +16,13 @@ const SPEC: ConsumerSpec = consumerSpec('worker', 'q', { concurrency: 3 }, { mod
 beforeEach(() => {
   clock = new VirtualClock();
   full = true;
+  open = true;
   course = [];
   const host = {
     get full() {
       return full;
     },
-    mayBegin: () => true,
+    mayBegin: () => open,
     begin: ({ job, startedAt }: ConsumerRun) => course.push(`${job.id} begins at ${startedAt}`),
     ended: ({ job }: ConsumerRun, outcome: object) =>
       course.push(`${job.id} ${'reason' in outcome ? String(outcome.reason) : ''} at ${clock.monotonic()}`),
@@ -130,6 +132,13 @@ describe('what waits', () => {
     expect(course).toEqual(['a begins at 7']);
     await clock.advance(1);
     expect(course).toEqual(['a begins at 7', 'b prefetch at 17']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('goes back at once when the loop has ended meanwhile', () => {
+    open = false;
+    prefetch.hold([run('a'), run('b')], clock.monotonic());
+    expect(course).toEqual(['a shutdown at 0', 'b shutdown at 0']);
     expect(clock.pendingTimers).toBe(0);
   });
 
