@@ -59,7 +59,11 @@ function secretsOf(target: string | object): string[] {
   const own = SECRET_OPTIONS.map((name): unknown => Reflect.get(target, name));
   const found = own.filter((value): value is string => typeof value === 'string' && value !== '');
   const inside = [options, redisOptions, tls].filter((part) => typeof part === 'object' && part !== null);
-  return [...found, ...(typeof url === 'string' ? secretsOf(url) : []), ...inside.flatMap((part) => secretsOf(part as object))];
+  return [
+    ...found,
+    ...(typeof url === 'string' ? secretsOf(url) : []),
+    ...inside.flatMap((part) => secretsOf(part as object)),
+  ];
 }
 
 function decoded(text: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { OqronError, StoreUnreachableError } from '../kernel/errors/index.js';
+import { textOf } from '../kernel/job/stored-error.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { Clock } from '../kernel/ports/clock.js';
 import type { Logger } from '../kernel/ports/logger.js';
@@ -48,7 +49,7 @@ function explained(error: unknown, where: string, log: ConnectionLog): unknown {
   const { code, cause } = error instanceof OqronError ? error : { code: undefined, cause: error };
   if (code !== undefined && code !== 'STORE_UNREACHABLE' && code !== 'BATCH_REJECTED') return error;
   const refused = code === 'BATCH_REJECTED' ? undefined : log.last;
-  const reason = log.clean(refused ?? (cause instanceof Error ? cause.message : String(cause)));
+  const reason = log.clean(refused ?? textOf(cause));
   // Not the client's own error: it carries its commands, and with them the password.
   return new StoreUnreachableError(`OqronEngine.start (Redis at ${where}: ${reason})`, { cause: new Error(reason) });
 }
@@ -76,8 +77,8 @@ class ConnectionLog implements Logger {
   }
 
   warn(text: string, context?: Record<string, unknown>): void {
-    if (context?.error instanceof Error) {
-      this.last = context.error.message;
+    if (context?.error !== undefined) {
+      this.last = textOf(context.error).replace(/^\w*Error: /, '');
       if (this.opening) return;
     }
     const now = this.clock.monotonic();
@@ -99,6 +100,6 @@ class ConnectionLog implements Logger {
   /** Errors of the client carry the command that failed, with its arguments. */
   #harmless(context: Record<string, unknown> = {}): Record<string, unknown> {
     const { error, ...rest } = context;
-    return error instanceof Error ? { ...rest, error: this.clean(error.message) } : rest;
+    return error === undefined ? rest : { ...rest, error: this.clean(textOf(error)) };
   }
 }

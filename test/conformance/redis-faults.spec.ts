@@ -195,6 +195,25 @@ describe('a process that dies between a transition and what it does elsewhere', 
     expect(await bench.status('sms', 'of-failed')).toBe('waiting-children');
     await bench.sound();
   });
+
+  it('settles although another queue refuses what follows, and delivers it when that takes it', async () => {
+    const bench = await benchOf('refusing');
+    const p = bench.process('p');
+    await p.add('mail', job('a'));
+    await p.declare('newer', { strategy: 'fifo' });
+    const key = 'oqron:{faults:refusing:newer}:meta';
+    const record = await redis.hgetBuffer(key, 'cfg');
+    if (!record) throw new Error('no record');
+    await redis.hset(key, 'cfg', Buffer.concat([Buffer.of(2), record.subarray(1)]));
+    const then = ['newer', 'audit'].map((queue) => ({ queue, job: job('entry') }));
+    await p.finish('mail', complete(await p.takeOne('mail'), { then }));
+    await bench.counts('audit', { waiting: 1 });
+    expect(await failureOf(bench.sweepAll(['mail']))).toMatchObject({ code: 'SCHEMA_TOO_NEW' });
+    await redis.hset(key, 'cfg', record);
+    await bench.sweepAll(['mail']);
+    await bench.counts('newer', { waiting: 1 });
+    await bench.counts('audit', { waiting: 1 });
+  });
 });
 
 describe('what the server is asked', () => {

@@ -180,7 +180,8 @@ describe('names', () => {
     const told = [QUEUES, WORKERS, MANAGER]
       .flatMap((page) => listed(page, 'Errors'))
       .filter((name) => /^[A-Z_]+$/.test(name));
-    const texts = section(WORKERS, 'Errors') + section(CONFIGURATION, 'Triggers');
+    const texts =
+      ['Triggers', 'Redis'].map((heading) => section(CONFIGURATION, heading)).join('') + section(WORKERS, 'Errors');
     const inText = [...texts.matchAll(/\(`([A-Z_]+)`\)/g)].map(([, code = '']) => code);
     expect(sorted([...told, ...inText])).toEqual(sorted(thrown));
   });

@@ -134,11 +134,15 @@ describe('an app whose Redis is not there', () => {
 
   it.each<App>(['api', 'worker'])('%s says so in one message without the password, and ends', (app) => {
     const address = 'redis://oqron:hush@127.0.0.1:1';
-    const { status, stderr, stdout } = spawnSync(process.execPath, [mainOf(app), '--mode', 'redis', '--redis', address], {
-      encoding: 'utf8',
-      timeout: 10_000,
-      env: appEnv({ DATA_DIR: tmpdir(), PORT: '0' }),
-    });
+    const { status, stderr, stdout } = spawnSync(
+      process.execPath,
+      [mainOf(app), '--mode', 'redis', '--redis', address],
+      {
+        encoding: 'utf8',
+        timeout: 10_000,
+        env: appEnv({ DATA_DIR: tmpdir(), PORT: '0' }),
+      },
+    );
     expect(status).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([
       'OqronEngine.start (Redis at redis://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1): the store did not answer',

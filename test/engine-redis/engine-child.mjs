@@ -6,7 +6,13 @@ import { OqronEngine } from 'oqronkit';
 const QUEUE = 'work';
 const { name, redis, project, ledger, handler, worker = {} } = JSON.parse(process.argv[2]);
 
-const engine = new OqronEngine({ mode: 'redis', redis, project, logger: { level: 'error' }, shutdown: { timeout: 2_000 } });
+const engine = new OqronEngine({
+  mode: 'redis',
+  redis,
+  project,
+  logger: { level: 'error' },
+  shutdown: { timeout: 2_000 },
+});
 const tell = (message) => process.send?.(message);
 
 let release;

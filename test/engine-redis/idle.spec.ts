@@ -38,7 +38,9 @@ describe(`${QUEUES} idle queues in one process`, () => {
       if (source !== 'lua') sent.push(command.toLowerCase());
     });
     try {
-      const clients = String(await redis.client('LIST')).trim().split('\n');
+      const clients = String(await redis.client('LIST'))
+        .trim()
+        .split('\n');
       expect(clients.length - 2).toBeLessThanOrEqual(3);
       await redis.config('RESETSTAT');
       sent.length = 0;

@@ -3,6 +3,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
 import {
   defineQueue,
   ModuleNotAvailableError,
@@ -45,44 +46,60 @@ async function serverOf(...settings: readonly string[]): Promise<RedisServer> {
 
 /** How many others a server has as clients. */
 async function clientsOf(redis: Redis): Promise<number> {
-  return String(await redis.client('LIST')).trim().split('\n').length - 1;
+  return (
+    String(await redis.client('LIST'))
+      .trim()
+      .split('\n').length - 1
+  );
 }
 
 describe('the mode "redis"', () => {
-  it.each(['a url', 'options', 'options with a url', 'a client'])('connects by %s', async (how) => {
-    const { url, project } = await redisSpace();
-    const { hostname: host, port } = new URL(url);
-    const own = new Redis(url);
-    const given: Record<string, string | object> = {
-      'a url': url,
-      options: { host, port: Number(port) },
-      'options with a url': { url, connectionName: 'shop' },
-      'a client': own,
-    };
-    try {
-      const engine = engineOf({ redis: given[how] ?? '', project: `${project}:${how}` });
-      const sums = engine.queue<number[], number>({ name: 'sums', handler: ({ data }) => data.reduce((a, b) => a + b, 0) });
-      expect(engine.health()).toMatchObject({ state: 'new', backend: 'redis', durability: 'unknown', signals: false });
-      await engine.start();
-      const job = await sums.add([1, 2, 3]);
-      expect(await job.waitUntilFinished()).toBe(6);
-      await until('the wake-up channel to be proven', () => engine.health().signals);
-      expect(engine.health()).toMatchObject({ state: 'started', backend: 'redis', running: 0 });
-      expect(engine.health().durability).not.toBe('unknown');
-      await engine.stop();
-      expect(engine.health().state).toBe('stopped');
-      // Only what the engine opened was closed.
-      expect(await own.ping()).toBe('PONG');
-    } finally {
-      own.disconnect();
-    }
-  });
+  it.each(['a url', 'options', 'options with a url', 'a client', 'a client of ioredis 5'])(
+    'connects by %s',
+    async (how) => {
+      const { url, project } = await redisSpace();
+      const { hostname: host, port } = new URL(url);
+      const own = how.endsWith('5') ? new Redis5(url) : new Redis(url);
+      const given: Record<string, string | object> = {
+        'a url': url,
+        options: { host, port: Number(port) },
+        'options with a url': { url, connectionName: 'shop' },
+        'a client': own,
+        'a client of ioredis 5': own,
+      };
+      try {
+        const engine = engineOf({ redis: given[how] ?? '', project: `${project}:${how}` });
+        const sums = engine.queue<number[], number>({
+          name: 'sums',
+          handler: ({ data }) => data.reduce((a, b) => a + b, 0),
+        });
+        expect(engine.health()).toMatchObject({
+          state: 'new',
+          backend: 'redis',
+          durability: 'unknown',
+          signals: false,
+        });
+        await engine.start();
+        const job = await sums.add([1, 2, 3]);
+        expect(await job.waitUntilFinished()).toBe(6);
+        await until('the wake-up channel to be proven', () => engine.health().signals);
+        expect(engine.health()).toMatchObject({ state: 'started', backend: 'redis', running: 0 });
+        expect(engine.health().durability).not.toBe('unknown');
+        await engine.stop();
+        expect(engine.health().state).toBe('stopped');
+        // Only what the engine opened was closed.
+        expect(await own.ping()).toBe('PONG');
+      } finally {
+        own.disconnect();
+      }
+    },
+  );
 
   it('takes jobs before the start, from the first call on', async () => {
     const { url, project } = await redisSpace();
     const engine = engineOf({ redis: url, project: `${project}:early` });
     await engine.producer('mails').add(1, { jobId: 'early' });
-    expect(await engine.manager.findJob('early')).toMatchObject({ status: 'waiting' });
+    expect(await engine.producer('mails').getJob('early')).toMatchObject({ status: 'waiting' });
   });
 
   it('says what an acknowledged job survives', async () => {
@@ -94,15 +111,16 @@ describe('the mode "redis"', () => {
 
   it('keeps projects and environments apart, whatever their names are', async () => {
     const { url, project } = await redisSpace();
-    const of = (name: string, environment: string) => engineOf({ redis: url, project: `${project}${name}`, environment });
+    const of = (name: string, environment: string) =>
+      engineOf({ redis: url, project: `${project}${name}`, environment });
     const shop = of('a', 'b:c');
     const twin = of('a', 'b:c');
     const other = of('a:b', 'c');
-    await shop.producer('mails').add('mine', { jobId: 'x' });
-    expect((await twin.producer('mails').add('theirs', { jobId: 'x' })).created).toBe(false);
+    await shop.producer('mails').add({ of: 'shop' }, { jobId: 'x' });
+    expect((await twin.producer('mails').add({ of: 'twin' }, { jobId: 'x' })).created).toBe(false);
     expect(await other.producer('mails').getJob('x')).toBeUndefined();
-    expect((await other.producer('mails').add('other', { jobId: 'x' })).created).toBe(true);
-    expect((await twin.producer('mails').getJob('x'))?.data).toBe('mine');
+    expect((await other.producer('mails').add({ of: 'other' }, { jobId: 'x' })).created).toBe(true);
+    expect((await twin.producer('mails').getJob('x'))?.data).toEqual({ of: 'shop' });
   });
 
   it('shows the jobs as records; of the adapters that have not landed it says so', async () => {
@@ -151,7 +169,11 @@ describe('the mode "redis"', () => {
 
 describe('a start that cannot succeed', () => {
   it.each<[string, string | object, RegExp]>([
-    ['nobody listens', 'redis://127.0.0.1:1/3', /Redis at redis:\/\/127\.0\.0\.1:1\/3: connect ECONNREFUSED 127\.0\.0\.1:1\)/],
+    [
+      'nobody listens',
+      'redis://127.0.0.1:1/3',
+      /Redis at redis:\/\/127\.0\.0\.1:1\/3: connect ECONNREFUSED 127\.0\.0\.1:1\)/,
+    ],
     ['a host is unknown', { host: 'nowhere.invalid' }, /Redis at redis:\/\/nowhere\.invalid:6379: getaddrinfo E/],
   ])('says where and why: %s', async (_why, redis, message) => {
     const engine = engineOf({ redis });

@@ -1,3 +1,5 @@
+import { StoreUnreachableError } from '../../kernel/errors/index.js';
+import type { Clock } from '../../kernel/ports/clock.js';
 import type { CallId, CascadedJob, StoreOptions } from '../../kernel/ports/job-store.js';
 import { openCascadedOne } from './decode.js';
 import type { RedisRegistry } from './registry.js';
@@ -8,6 +10,10 @@ import type { Arg, Reply, ScriptRunner, Transition } from './script-runner.js';
 const PAGE = 500;
 /** Failures that one call reports at most. */
 const MAX_REPORTED = 1_000;
+
+/** How long another node of a Cluster is waited for (ms), and how often it is tried. */
+const PATIENCE_MS = 2_000;
+const AGAIN_MS = 20;
 
 interface Task {
   readonly queue: string;
@@ -35,13 +41,28 @@ export class Carrier {
     private readonly client: RedisClientLike,
     private readonly scripts: ScriptRunner,
     private readonly registry: RedisRegistry,
+    private readonly clock: Clock,
   ) {}
 
   /** Does what `done` left. Answers the jobs that failed elsewhere because of it. */
   async finish(queue: string, done: Transition, call?: CallId, opts?: StoreOptions): Promise<CascadedJob[]> {
     const before = openMore(done.more);
     if (done.work === 0) return before;
-    const trip = await this.#travel({ queue, work: done.work, unlinked: done.unlinked }, opts);
+    const trip: Trip = { tasks: [{ queue, work: done.work, unlinked: done.unlinked }], cascaded: [], raw: [], opts };
+    const began = this.clock.monotonic();
+    for (;;) {
+      try {
+        await this.#travel(trip);
+        break;
+      } catch (error) {
+        // The transition itself is done. What another slot refuses stays in the outbox for the sweep, which reports it;
+        // so does what is for a node of a Cluster that stays away. A single server that is away is the lane's affair.
+        if (!(error instanceof StoreUnreachableError)) break;
+        if (this.client.isCluster !== true) throw error;
+        if (this.clock.monotonic() - began > PATIENCE_MS) break;
+        await new Promise<void>((go) => this.clock.timer(AGAIN_MS, go));
+      }
+    }
     if (call && trip.raw.length > 0) {
       const args = [call.client, call.n, ...done.more, ...trip.raw];
       await this.scripts.run(this.client, 'RedisJobStore', 'more', queue, args, opts);
@@ -52,17 +73,18 @@ export class Carrier {
   /** The same for work that nobody's call is behind: what a sweep found. */
   async carry(queue: string, work: number, opts?: StoreOptions): Promise<CascadedJob[]> {
     if (work === 0) return [];
-    return (await this.#travel({ queue, work, unlinked: [] }, opts)).cascaded;
+    const trip: Trip = { tasks: [{ queue, work, unlinked: [] }], cascaded: [], raw: [], opts };
+    await this.#travel(trip);
+    return trip.cascaded;
   }
 
-  async #travel(first: Task, opts: StoreOptions | undefined): Promise<Trip> {
-    const trip: Trip = { tasks: [first], cascaded: [], raw: [], opts };
-    // The list grows while it is walked: a cascade through many slots is a loop.
-    for (let task = trip.tasks.shift(); task; task = trip.tasks.shift()) {
+  async #travel(trip: Trip): Promise<void> {
+    // The list grows while it is walked: a cascade through many slots is a loop. A task that fails stays on it.
+    for (let task = trip.tasks[0]; task; task = trip.tasks[0]) {
       if (task.work & 2) await this.#link(trip, task);
       if (task.work & 1) await this.#drain(trip, task.queue);
+      trip.tasks.shift();
     }
-    return trip;
   }
 
   /** Applies the outbox of one slot until it is empty. */
@@ -80,10 +102,18 @@ export class Carrier {
         else byTarget.set(target, [[number, ...message]]);
         done = number;
       }
+      // A slot that cannot be reached keeps the messages in the outbox, but not those for others from being applied.
+      let failure: unknown;
       for (const [target, messages] of byTarget) {
-        await this.registry.ensure(target);
-        this.#note(trip, target, await this.#run('apply', target, [queue, messages.length, ...messages.flat()], trip));
+        try {
+          await this.registry.ensure(target);
+          const args = [queue, messages.length, ...messages.flat()];
+          this.#note(trip, target, await this.#run('apply', target, args, trip));
+        } catch (error) {
+          failure ??= error;
+        }
       }
+      if (failure !== undefined) throw failure;
     }
   }
 

@@ -44,6 +44,8 @@ export class ClusterSubscriber {
     for (const [event, listener] of this.#listeners) node.on(event, listener);
     await node.connect();
     node.on('end', () => this.#again(1));
+    // It was closed while it connected.
+    if (this.#closed) node.disconnect();
   }
 
   subscribe(...channels: string[]): Promise<unknown> {

@@ -73,7 +73,7 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
     for (const warning of server.warnings) logger?.warn(`Redis: ${warning}`);
     const scripts = new ScriptRunner(keys, options.limits ?? DEFAULT_HISTORY_LIMITS, server.scriptFlags);
     const registry = new RedisRegistry(connections.commands, keys, clock);
-    const carrier = new Carrier(connections.commands, scripts, registry);
+    const carrier = new Carrier(connections.commands, scripts, registry, clock);
     signals.attach(connections);
     parts = { connections, scripts, registry, carrier, durability: server.durability };
   };

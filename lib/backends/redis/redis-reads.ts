@@ -56,7 +56,7 @@ export class RedisReads {
       }
       seen += at;
       if (at < (page as Reply).length) {
-        cursor = await this.#cursorOf(queue, status, page as readonly Reply[], at, place, direction, opts);
+        cursor = await this.#cursorOf(queue, status, at, place, direction, opts);
         return { jobs, cursor };
       }
       if (next.length === 0) return { jobs };
@@ -72,7 +72,6 @@ export class RedisReads {
   async #cursorOf(
     queue: string,
     status: JobStatus,
-    _page: readonly Reply[],
     count: number,
     place: readonly Arg[],
     direction: string,

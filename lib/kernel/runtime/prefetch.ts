@@ -1,4 +1,3 @@
-import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import type { QueueStrategy } from '../job/states.js';
 import type { Clock, Timer } from '../ports/clock.js';
 import type { ReleaseReason } from '../ports/job-store.js';
@@ -6,6 +5,8 @@ import { releaseOf } from './attempt.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import type { RunnerHost } from './runner.js';
 
+/** With more slots a claim is worth its round trip as it is; measured, more jobs at a time only cost memory traffic. */
+const MAX_CONCURRENCY = 100;
 /** Handlers that take less than this on average (ms): a round trip would cost as much as the job. */
 const FAST_MS = 2;
 /** Runs that the average is taken of; before that many it is unknown. */
@@ -59,8 +60,7 @@ export class Prefetch {
     // What waits here would use up the limits, or be asked of its gates long after it was counted.
     if (limits || throttle || processBatch) return undefined;
     if (gates?.rateLimiter || gates?.condition || gates?.beforeRun) return undefined;
-    // A claim this large is worth its round trip, and could not bring twice as many.
-    if (2 * concurrency > MAX_BATCH_ITEMS) return undefined;
+    if (concurrency > MAX_CONCURRENCY) return undefined;
     return new Prefetch(concurrency, clock, host);
   }
 
@@ -85,7 +85,7 @@ export class Prefetch {
   ran(run: ConsumerRun): void {
     if (!run.began) return;
     const i = this.#runs % RUNS;
-    const ms = this.clock.monotonic() - run.startedAt;
+    const ms = (run.returnedAt ?? this.clock.monotonic()) - run.startedAt;
     this.#sum += ms - (this.#durations[i] ?? 0);
     this.#durations[i] = ms;
     this.#runs += 1;

@@ -334,7 +334,8 @@ export class WorkerLoop implements Claimer, RunnerHost {
     let slots = reply.jobs.length - waiting;
     for (const job of reply.jobs) {
       const { leaseMs } = this.spec;
-      const startedAt = this.rt.clock.monotonic();
+      // One that waits has its time set when it begins.
+      const startedAt = slots > 0 ? this.rt.clock.monotonic() : answeredAt;
       const run = new JobRun(job, this.spec, sentAt, localDeadline(sentAt, leaseMs), startedAt, reply.now);
       run.group = group;
       this.rt.keeper.add(run, this);

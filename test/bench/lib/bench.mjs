@@ -25,11 +25,11 @@ export async function* compareSides({ target, server, sides, measurements, quick
   try {
     const about = { ...(await versionsOf(sides)), ...server.about, pairs, keep: KEEP };
     yield { about, sides: [sides.ours, sides.peer] };
-    for (const { measure, rows } of measurements(bench)) {
+    for (const { measure, rows, pairs: own = pairs } of measurements(bench)) {
       const wanted = rows.filter(({ row }) => only === undefined || row.includes(only));
       if (wanted.length === 0) continue;
       const rates = {};
-      const runs = await inPairs(pairs, async (who) => {
+      const runs = await inPairs(own, async (who) => {
         const run = await measure(who, { seconds, rate: rates[who] });
         rates[who] = run.perSecond;
         return run;
@@ -48,7 +48,7 @@ async function versionsOf(sides) {
 }
 
 /** One measurement a method; each starts its processes and leaves an empty server. */
-export class Bench {
+class Bench {
   #spaces = 0;
   #space;
 

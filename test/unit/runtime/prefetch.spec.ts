@@ -23,7 +23,12 @@ beforeEach(() => {
       return full;
     },
     mayBegin: () => open,
-    begin: ({ job, startedAt }: ConsumerRun) => course.push(`${job.id} begins at ${startedAt}`),
+    begin: ({ job, startedAt }: ConsumerRun) => {
+      course.push(`${job.id} begins at ${startedAt}`);
+      // A handler that is not asynchronous frees its slot at once.
+      if (job.id.startsWith('sync')) prefetch.begin();
+      course.push(`${job.id} began`);
+    },
     ended: ({ job }: ConsumerRun, outcome: object) =>
       course.push(`${job.id} ${'reason' in outcome ? String(outcome.reason) : ''} at ${clock.monotonic()}`),
   };
@@ -129,10 +134,16 @@ describe('what waits', () => {
     full = true;
     prefetch.hold([run('b')], clock.monotonic());
     await clock.advance(9);
-    expect(course).toEqual(['a begins at 7']);
+    expect(course).toEqual(['a begins at 7', 'a began']);
     await clock.advance(1);
-    expect(course).toEqual(['a begins at 7', 'b prefetch at 17']);
+    expect(course).toEqual(['a begins at 7', 'a began', 'b prefetch at 17']);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('begins one after the other, not one inside the other, when handlers are not asynchronous', () => {
+    full = false;
+    prefetch.hold([run('sync a'), run('sync b')], clock.monotonic());
+    expect(course).toEqual(['sync a begins at 0', 'sync a began', 'sync b begins at 0', 'sync b began']);
   });
 
   it('goes back at once when the loop has ended meanwhile', () => {
