@@ -57,9 +57,10 @@ describe('a worker process that stands still', () => {
 
     expect(await heir.stop()).toBe(0);
 
+    // There when it wakes up: it needs no hint for it.
+    await fleet.queue.add(1, { jobId: 'new' });
     frozen.release();
     frozen.kill('SIGCONT');
-    await fleet.queue.add(1, { jobId: 'new' });
     await until('it to run a new job', async () => (await fleet.queue.getJob('new'))?.returnValue === 'frozen');
     // It ends when all its outcomes were answered.
     expect(await frozen.stop()).toBe(0);

@@ -184,7 +184,7 @@ describe('Context', () => {
     ['cancelled', (job) => job.cancel(), 'cancelled', {}],
     ['failed by its timeout', () => undefined, 'failed', { timeout: '2s', retries: { max: 0 } }],
   ])('Progress and logs never overwrite a final state: %s', async (_how, end, status, options) => {
-    const { queue } = await running(
+    const { engine, queue } = await running(
       async (ctx) => {
         ctx.progress(10, 'early');
         ctx.log.info('early');
@@ -195,6 +195,8 @@ describe('Context', () => {
       },
       { abortGraceMs: '1m', ...options },
     );
+    const told: number[] = [];
+    engine.on('job:progress', ({ progress }) => told.push(progress.percent));
     const job = await queue.add(1);
     await world.clock.advance('1s');
     await end(job);
@@ -204,6 +206,7 @@ describe('Context', () => {
     expect(final?.logs.map(({ message }) => message)).toEqual(['early']);
     await world.clock.advance('1m');
     expect(await queue.getJob(job.id)).toEqual(final);
+    expect(told).toEqual([10]);
   });
 
   it('Progress and logs never overwrite a final state: said by a promise that goes on after the handler', async () => {

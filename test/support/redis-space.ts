@@ -32,7 +32,7 @@ async function removeProject(url: string, name: string): Promise<void> {
   const redis = new Redis(url, { retryStrategy: null });
   redis.on('error', () => undefined);
   try {
-    for await (const keys of redis.scanStream({ match: `oqron:{${name}:*`, count: 1_000 })) {
+    for await (const keys of redis.scanStream({ match: `oqron:{${name}*`, count: 1_000 })) {
       if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
     }
   } finally {
