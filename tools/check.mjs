@@ -2,6 +2,7 @@
 import { bin, capture } from './lib/child.mjs';
 import { checkNode, ensureInstalled } from './lib/ensure.mjs';
 import { fileSize, textHygiene } from './lib/house.mjs';
+import { luaIsCurrent } from './lua-to-ts.mjs';
 
 const SOURCES = ['lib', 'apps', 'libs', 'test'];
 
@@ -24,6 +25,7 @@ const steps = {
   types: tool('tsc', '--noEmit', '--pretty', 'false', '-p', 'tsconfig.json'),
   layers: tool('depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long', ...SOURCES, 'tools'),
   unused: tool('knip', '--no-progress'),
+  lua: list(() => (luaIsCurrent() ? [] : ['lib/backends/redis/scripts.ts is not current: node tools/lua-to-ts.mjs'])),
   size: list(fileSize),
   text: list(textHygiene),
 };

@@ -66,7 +66,8 @@ export interface JobStore {
   /**
    * Hands out jobs of one or many queues. Per queue: expired leases are reaped, due jobs promoted, jobs that are still
    * held although the queue is enabled again are let go, then up to `count` jobs leased. Each request carries its own {@link CallId}, because calls are counted per queue; when the call as a
-   * whole fails, each request may be sent again alone.
+   * whole fails, each request may be sent again alone. Requests are independent: a job that one of
+   * them sets free in the queue of another may be left for the next claim.
    */
   claim(requests: readonly ClaimRequest[], opts?: StoreOptions): Promise<ClaimReply[]>;
 
