@@ -50,10 +50,19 @@ async function add({ prefix = 'job', count, chunk = 1_000 }) {
   tell({ is: 'added', count });
 }
 
+let stopping = false;
+// The tests are gone, whatever became of them.
+process.once('disconnect', () => {
+  if (!stopping) process.exit(1);
+});
+
 process.on('message', (message) => {
   if (message.do === 'add') void add(message);
   if (message.do === 'release') release();
-  if (message.do === 'stop') void engine.stop().then(() => process.disconnect());
+  if (message.do === 'stop') {
+    stopping = true;
+    void engine.stop().then(() => process.disconnect());
+  }
 });
 
 await engine.start();

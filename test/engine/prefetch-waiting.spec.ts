@@ -96,10 +96,10 @@ describe('order', () => {
 
   it('is kept with many slots', async () => {
     await world.add(1_500);
-    await world.processOf({ concurrency: 100 });
+    await world.processOf({ concurrency: 50 });
     await world.clock.settle();
     expect(world.order()).toEqual(upTo(1_500));
-    expect(Math.max(...world.asked)).toBe(200);
+    expect(Math.max(...world.asked)).toBe(100);
   });
 });
 

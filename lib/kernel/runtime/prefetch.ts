@@ -6,7 +6,7 @@ import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import type { RunnerHost } from './runner.js';
 
 /** With more slots a claim is worth its round trip as it is; measured, more jobs at a time only cost memory traffic. */
-const MAX_CONCURRENCY = 100;
+const MAX_CONCURRENCY = 50;
 /** Handlers that take less than this on average (ms): a round trip would cost as much as the job. */
 const FAST_MS = 2;
 /** Runs that the average is taken of; before that many it is unknown. */
