@@ -11,6 +11,7 @@ const FLUSH_MS = 5_000;
  */
 export async function shutDown(rt: EngineRuntime, loops: readonly WorkerLoop[], timeoutMs: number): Promise<void> {
   await endLoops(rt, loops, timeoutMs);
+  await within(rt.clock, FLUSH_MS, takeLeave(rt, loops));
   // Hooks and listeners of the last jobs: the process may end right after this.
   if (!(await within(rt.clock, FLUSH_MS, rt.events.idle()))) {
     rt.logger.warn('shutdown: a hook or listener does not end and is left alone');
@@ -29,6 +30,22 @@ async function endLoops(rt: EngineRuntime, loops: readonly WorkerLoop[], timeout
   for (const loop of loops) loop.releaseAll();
   if (await within(rt.clock, FLUSH_MS, idle)) return;
   rt.logger.error('shutdown: the last outcomes could not be recorded; their jobs run again when the leases expire');
+}
+
+/**
+ * Says that this process does not wait for jobs any more: a wake-up that the store sends to it would be lost, and its
+ * job would lie until somebody else looks. What was sent already is passed on, because the channel is still open.
+ */
+async function takeLeave(rt: EngineRuntime, loops: readonly WorkerLoop[]): Promise<void> {
+  const leave = async ({ spec: { queue, leaseMs, policy } }: WorkerLoop): Promise<void> => {
+    await rt
+      .lane(queue)
+      .run(`claim (queue "${queue}")`, (call) =>
+        rt.store.claim([{ call, queue, count: 0, leaseMs, owner: rt.owner, policy }]),
+      );
+  };
+  // Without an answer the others find the job at their next look.
+  await Promise.all(loops.map((loop) => leave(loop).catch(() => undefined)));
 }
 
 /** True when `promise` settles within `ms`. */

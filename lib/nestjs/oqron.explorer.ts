@@ -5,19 +5,21 @@ import type { Handler } from '../kernel/runtime/consumer.js';
 import type { Definition } from '../engine/definition.js';
 import { queueDefinition } from '../modules/queue/index.js';
 import { workerDefinition } from '../modules/worker/index.js';
-import { handlerMetadata, type HandlerMetadata } from './decorators/handler.metadata.js';
-import { duplicateHandler, scopedHandler } from './oqron.messages.js';
+import { classMetadata, handlerMetadata, type ConsumerMetadata } from './decorators/handler.metadata.js';
+import { handlersByName, type NamedMethod } from './named-methods.js';
+import { duplicateHandler, handlersWithoutWorker, scopedHandler } from './oqron.messages.js';
 
-/** A decorated method of a provider or controller, ready to be defined. */
+/** A decorated class or method of a provider or controller, ready to be defined. */
 export interface DiscoveredHandler {
   readonly definition: Definition;
-  /** `Class.method`. */
+  /** `Class.method`; of a class with `@Worker`, `Class`. */
   readonly place: string;
 }
 
 type Instance = Record<string, (...args: unknown[]) => unknown>;
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** Finds the methods that carry `@Queue` or `@Worker`, inherited ones included. */
+/** Finds the methods that carry `@Queue` or `@Worker`, and the classes that carry `@Worker`, inherited ones included. */
 @Injectable()
 export class OqronExplorer {
   constructor(
@@ -27,9 +29,7 @@ export class OqronExplorer {
 
   /** @throws InvalidOptionsError with every problem at once */
   explore(): DiscoveredHandler[] {
-    const found: DiscoveredHandler[] = [];
-    const problems: string[] = [];
-    const places = new Map<string, string>();
+    const findings = new Findings();
     const seen = new Set<object>();
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const instance = wrapper.instance as Instance | undefined;
@@ -37,41 +37,71 @@ export class OqronExplorer {
       const prototype = Object.getPrototypeOf(instance) as object | null;
       if (!prototype) continue;
       seen.add(instance);
-      for (const method of this.scanner.getAllMethodNames(prototype)) {
-        const run = instance[method];
-        const metadata = run && handlerMetadata(run);
-        if (!metadata) continue;
-        const host = wrapper.metatype && !wrapper.inject ? wrapper.metatype.name : instance.constructor.name;
-        const place = `${host}.${method}`;
-        if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) {
-          problems.push(scopedHandler(place));
-          continue;
-        }
-        try {
-          const definition = define(metadata, (ctx) => run.call(instance, ctx.data, ctx));
-          const key = `${definition.kind} ${definition.name}`;
-          const first = places.get(key);
-          if (first) problems.push(duplicateHandler(definition.kind, definition.name, first, place));
-          places.set(key, place);
-          found.push({ definition, place });
-        } catch (error) {
-          if (!(error instanceof InvalidOptionsError)) throw error;
-          problems.push(...error.problems.map((problem) => `${place}: ${problem}`));
-        }
-      }
+      this.exploreInstance(wrapper, instance, prototype, findings);
     }
-    if (problems.length > 0) throw new InvalidOptionsError('OqronModule', problems);
-    return found;
+    if (findings.problems.length > 0) throw new InvalidOptionsError('OqronModule', findings.problems);
+    return findings.found;
+  }
+
+  private exploreInstance(wrapper: Wrapper, instance: Instance, prototype: object, findings: Findings): void {
+    const nameOfClass = (): string =>
+      wrapper.metatype && !wrapper.inject ? wrapper.metatype.name : instance.constructor.name;
+    const scoped = (): boolean => !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+    const named: NamedMethod[] = [];
+    for (const method of this.scanner.getAllMethodNames(prototype)) {
+      const run = instance[method];
+      const metadata = run && handlerMetadata(run);
+      if (!metadata) continue;
+      const place = `${nameOfClass()}.${method}`;
+      const handler: Handler = (ctx) => run.call(instance, ctx.data, ctx);
+      if (metadata.kind === 'handler') named.push({ place, metadata, run: handler });
+      else if (scoped()) findings.problems.push(scopedHandler(place));
+      else findings.add(place, () => define(metadata, { handler }));
+    }
+    const worker = classMetadata(prototype);
+    if (!worker) {
+      const places = named.map(({ place }) => place);
+      if (places.length > 0) findings.problems.push(handlersWithoutWorker(nameOfClass(), places));
+      return;
+    }
+    const place = nameOfClass();
+    if (scoped()) findings.problems.push(scopedHandler(place));
+    const { handlers, problems } = handlersByName(place, worker, named);
+    findings.problems.push(...problems);
+    findings.add(place, () => define(worker, { handlers }));
   }
 }
 
-function define({ kind, target, options }: HandlerMetadata, handler: Handler): Definition {
+/** What the walk found, and what is wrong with it. */
+class Findings {
+  readonly found: DiscoveredHandler[] = [];
+  readonly problems: string[] = [];
+  readonly #places = new Map<string, string>();
+
+  add(place: string, make: () => Definition): void {
+    try {
+      const definition = make();
+      const key = `${definition.kind} ${definition.name}`;
+      const first = this.#places.get(key);
+      if (first) this.problems.push(duplicateHandler(definition.kind, definition.name, first, place));
+      this.#places.set(key, place);
+      this.found.push({ definition, place });
+    } catch (error) {
+      if (!(error instanceof InvalidOptionsError)) throw error;
+      this.problems.push(...error.problems.map((problem) => `${place}: ${problem}`));
+    }
+  }
+}
+
+type Handlers = { readonly handler: Handler } | { readonly handlers: Readonly<Record<string, Handler>> };
+
+function define({ kind, target, options }: ConsumerMetadata, handlers: Handlers): Definition {
   if (kind === 'queue') {
     return typeof target === 'string'
-      ? queueDefinition({ ...options, name: target, handler })
-      : queueDefinition(target, { ...options, handler });
+      ? queueDefinition({ ...options, name: target, ...handlers })
+      : queueDefinition(target, { ...options, ...handlers });
   }
   return typeof target === 'string'
-    ? workerDefinition({ ...options, topic: target, handler })
-    : workerDefinition(target, { ...options, handler });
+    ? workerDefinition({ ...options, topic: target, ...handlers })
+    : workerDefinition(target, { ...options, ...handlers });
 }

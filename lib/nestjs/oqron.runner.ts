@@ -29,10 +29,11 @@ export class OqronRunner implements OnApplicationBootstrap, OnModuleDestroy {
       this.engine.define(definition);
     }
     await this.start();
-    for (const { kind, name, active, reason, concurrency } of this.engine.definitions()) {
+    for (const { kind, name, active, reason, concurrency, handlers } of this.engine.definitions()) {
       const place = places.get(`${kind} ${name}`);
       if (!place) continue;
-      const state = active ? `concurrency ${concurrency}` : `inactive: ${reason}`;
+      const names = handlers.length > 0 ? `, names ${handlers.join(', ')}` : '';
+      const state = active ? `concurrency ${concurrency}${names}` : `inactive: ${reason}`;
       this.logger.log(`${place} {${kind} ${name}} ${state}`);
     }
   }

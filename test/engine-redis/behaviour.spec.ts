@@ -72,6 +72,21 @@ describe('over Redis', () => {
     expect(((await job.waitUntilFinished({ timeout: 5_000 })) as number) - job.createdAt).toBeLessThan(1_000);
   });
 
+  it('a worker that stopped takes no wake-up along: the next job starts at once at the other one', async () => {
+    const both = await pair();
+    const leaver = both.make({ modules: [workerModule()] });
+    const settings = { topic: 'mails', pollIntervalMs: 60_000, handler: () => Date.now() };
+    leaver.worker(settings);
+    await leaver.start();
+    await until('the first to wait for jobs', () => leaver.health().signals);
+    both.workers.worker(settings);
+    await start(both);
+    await until('the wake-up channel to be proven', () => both.workers.health().signals);
+    await leaver.stop();
+    const job = await both.api.producer<number, number>('mails').add(1);
+    expect(((await job.waitUntilFinished({ timeout: 5_000 })) as number) - job.createdAt).toBeLessThan(1_000);
+  });
+
   it('failures are retried with backoff, released for free, and end as dead letters that can be redriven', async () => {
     const both = await pair();
     const seen: string[] = [];

@@ -282,6 +282,6 @@ describe('a mistake in the decorators', () => {
         run(): void {}
       }
       return Twice;
-    }).toThrow(/Twice\.run carries more than one @Queue or @Worker/);
+    }).toThrow(/Twice\.run carries more than one of @Queue, @Worker and @Handler/);
   });
 });

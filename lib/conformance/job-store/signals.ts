@@ -56,6 +56,34 @@ export const signalCases = suite(
       });
     }
 
+    it('[rule 9] who takes leave by a claim for no jobs is not woken any more', async (p, bench) => {
+      const gone = await idle(bench, 'gone');
+      const stays = await idle(bench, 'stays');
+      assert.deepEqual(await bench.process('gone').take('mail', 0), []);
+      await p.add('mail', job('a'));
+      await stays.woken('mail');
+      assert.equal(await wakes([gone, stays]), 1);
+    });
+
+    it('[rule 9] a process that went without taking leave swallows no wake-up', async (p, bench) => {
+      const gone = await idle(bench, 'gone');
+      const stays = await idle(bench, 'stays');
+      await gone.close();
+      await p.add('mail', job('a'));
+      await stays.woken('mail');
+    });
+
+    it('[rule 9] a hint that is passed on passes over a process that went', async (p, bench) => {
+      const busy = await idle(bench, 'busy');
+      const gone = await idle(bench, 'gone');
+      const stays = await idle(bench, 'stays');
+      await gone.close();
+      await p.add('mail', job('a'));
+      await busy.woken('mail');
+      await bench.signals.passOn('mail', 'busy', bench.at);
+      await stays.woken('mail');
+    });
+
     it('[rule 9] a delayed job that becomes the earliest due one wakes one idle process', async (p, bench) => {
       await p.add('mail', job('later', { delayMs: 60_000 }));
       const inboxes = [await idle(bench, 'one'), await idle(bench, 'two')];

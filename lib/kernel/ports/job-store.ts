@@ -154,7 +154,7 @@ export interface ClaimLimits {
 export interface ClaimRequest {
   readonly call: CallId;
   readonly queue: string;
-  /** At most this many jobs, and at most 1 000. */
+  /** At most this many jobs, and at most 1 000. 0 takes none: the owner does not wait for jobs of the queue any more. */
   readonly count: number;
   readonly leaseMs: number;
   /** The claiming process: recorded on the job, and the address for wake-up hints. */

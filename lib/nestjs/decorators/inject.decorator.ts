@@ -2,11 +2,10 @@ import { Inject } from '@nestjs/common';
 import { OqronEngine } from '../../engine/oqron-engine.js';
 import type { PayloadOf, Queue, QueueContract, ResultOf } from '../../modules/queue/index.js';
 import { getQueueToken, type QueueTarget } from '../oqron.tokens.js';
+import type { Constructor } from './handler.metadata.js';
 
 /** The producer of a contract: `@InjectQueue(VideoEncode) queue: QueueOf<typeof VideoEncode>`. @publicApi */
 export type QueueOf<C> = Queue<PayloadOf<C>, ResultOf<C>>;
-
-type Constructor = abstract new (...args: never[]) => unknown;
 
 /**
  * Accepts a constructor that has a parameter which can hold the queue, and a property that can: injecting it as a

@@ -1,6 +1,12 @@
 import type { QueueContract } from '../../modules/queue/index.js';
 import type { WorkerOptions } from '../../modules/worker/index.js';
-import { handlerDecorator, type HandlerDecorator } from './handler.metadata.js';
+import {
+  decorateClass,
+  decorateMethod,
+  type Constructor,
+  type ConsumerMetadata,
+  type HandlerDecorator,
+} from './handler.metadata.js';
 
 /** Options of `@Worker`. @publicApi */
 export type WorkerDecoratorOptions<T = unknown, R = unknown> = Omit<
@@ -8,9 +14,14 @@ export type WorkerDecoratorOptions<T = unknown, R = unknown> = Omit<
   'topic' | 'handler' | 'handlers'
 >;
 
+/** On a method, which has to take this payload and answer this result; or on a class, whose methods carry `@Handler`. */
+export interface WorkerDecorator<T, R> extends HandlerDecorator<T, R> {
+  (target: Constructor): void;
+}
+
 /**
- * Method decorator: a consumer of a topic. The method gets the payload and the context; what it returns is the job's
- * result.
+ * Method or class decorator: a consumer of a topic. A method gets the payload and the context; what it returns is the
+ * job's result. On a class, the methods with `@Handler` run the jobs, each those of its name.
  *
  * @example
  * @Worker(VideoEncode, { concurrency: 2 })
@@ -20,18 +31,25 @@ export type WorkerDecoratorOptions<T = unknown, R = unknown> = Omit<
 export function Worker<T, R>(
   contract: QueueContract<T, R>,
   options?: WorkerDecoratorOptions<T, R>,
-): HandlerDecorator<T, R>;
+): WorkerDecorator<T, R>;
 export function Worker(
   topic: string | (WorkerDecoratorOptions & { topic: string }),
   options?: WorkerDecoratorOptions,
-): HandlerDecorator<never, unknown>;
+): WorkerDecorator<never, unknown>;
 export function Worker(
   target: QueueContract | string | (WorkerDecoratorOptions & { topic: string }),
   options: object = {},
-): HandlerDecorator<never, unknown> {
+): WorkerDecorator<never, unknown> {
   if (typeof target === 'object' && 'topic' in target) {
     const { topic, ...own } = target;
-    return handlerDecorator({ kind: 'worker', target: topic, options: { ...own, ...options } });
+    return workerDecorator({ kind: 'worker', target: topic, options: { ...own, ...options } });
   }
-  return handlerDecorator({ kind: 'worker', target, options });
+  return workerDecorator({ kind: 'worker', target, options });
+}
+
+function workerDecorator(metadata: ConsumerMetadata): WorkerDecorator<never, unknown> {
+  return (...args: [type: Constructor] | [target: object, key: string | symbol, descriptor: PropertyDescriptor]) => {
+    if (args.length === 1) decorateClass(metadata, args[0]);
+    else decorateMethod(metadata, ...args);
+  };
 }

@@ -7,5 +7,5 @@ for _ = 1, 100 do
   local i = idle[1] == from and 3 or 1
   if not idle[i] then return end
   call('ZREM', T .. 'idle', idle[i])
-  if tonumber(idle[i + 1]) >= now - IDLE_MS then return wake(idle[i]) end
+  if tonumber(idle[i + 1]) >= now - IDLE_MS and wake(idle[i]) then return end
 end

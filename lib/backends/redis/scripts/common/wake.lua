@@ -2,7 +2,17 @@
 -- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more.
 local IDLE_MS, IDLE_GARBAGE_MS = 15000, 600000
 
-local function wake(process) call('PUBLISH', ARGV[3] .. process, 'w' .. QUEUE) end
+-- Nobody received it: the process may have died, or only listens at another node of a Cluster. So the hint is given to
+-- one more, this often per call, and never withheld.
+local spare = 3
+
+-- Answers whether the hint is spent.
+local function wake(process)
+  local received = call('PUBLISH', ARGV[3] .. process, 'w' .. QUEUE)
+  if received > 0 or spare == 0 then return true end
+  spare = spare - 1
+  return false
+end
 
 local function hint()
   local jobs = readied
@@ -23,10 +33,7 @@ local function hint()
     if #idle == 0 then return end
     for i = 1, #idle, 2 do
       -- Asleep for good: the hint goes to the next one.
-      if tonumber(idle[i + 1]) >= now - IDLE_MS then
-        wake(idle[i])
-        jobs = jobs - 1
-      end
+      if tonumber(idle[i + 1]) >= now - IDLE_MS and wake(idle[i]) then jobs = jobs - 1 end
     end
   end
 end
