@@ -1,7 +1,7 @@
 // Compiled, never run: decorators check payloads and results against the contract.
 import { Injectable } from '@nestjs/common';
 import { defineQueue, type JobContext, type Queue as OqronQueue } from 'oqronkit';
-import { InjectQueue, Queue, Worker, type QueueOf } from 'oqronkit/nestjs';
+import { Handler, InjectQueue, Queue, Worker, type QueueOf } from 'oqronkit/nestjs';
 import type { Equal, Expect } from './expect.js';
 
 interface Video {
@@ -11,6 +11,13 @@ interface Video {
 
 const Encode = defineQueue<Video, string>('encode');
 const Other = defineQueue<{ to: string }, void>('other');
+
+interface Mails {
+  welcome: { to: string };
+  reset: { to: string; token: string };
+}
+
+const Mail = defineQueue<Mails, string>('mail');
 
 @Injectable()
 export class RightHandlers {
@@ -110,6 +117,108 @@ export class WrongHandlers {
     return video.file;
   }
 }
+
+@Injectable()
+@Worker(Mail, { concurrency: 2, hooks: { onSuccess: (_job, result) => result.length } })
+export class RightNames {
+  @Handler(Mail, 'welcome')
+  async byContract(mail: Mails['welcome'], ctx: JobContext<Mails['welcome']>): Promise<string> {
+    return mail.to + ctx.data.to;
+  }
+
+  @Handler(Mail, 'reset')
+  withLess({ to }: { to: string }): string {
+    return to;
+  }
+
+  @Handler(Mail, 'reset')
+  withNothing(): string {
+    return 'x';
+  }
+
+  @Handler('anything')
+  byName(data: { anything: true }, ctx: JobContext): number {
+    return Number(data.anything) + ctx.attempt;
+  }
+}
+
+@Worker('by-name')
+export abstract class ByName {
+  constructor(readonly mail: string) {}
+}
+
+@Worker({ topic: 'by-topic', concurrency: 2 })
+export class ByTopic {}
+
+@Injectable()
+@Worker(Mail)
+export class WrongNames {
+  // @ts-expect-error the payload of another name
+  @Handler(Mail, 'welcome')
+  payload(mail: Mails['reset']): string {
+    return mail.token;
+  }
+
+  // @ts-expect-error another result
+  @Handler(Mail, 'welcome')
+  result(mail: Mails['welcome']): number {
+    return mail.to.length;
+  }
+
+  // @ts-expect-error another result, later
+  @Handler(Mail, 'welcome')
+  async resultLater(mail: Mails['welcome']): Promise<number> {
+    return mail.to.length;
+  }
+
+  // @ts-expect-error the context of another name
+  @Handler(Mail, 'welcome')
+  context(mail: Mails['welcome'], ctx: JobContext<Mails['reset']>): string {
+    return mail.to + ctx.data.token;
+  }
+
+  // @ts-expect-error a name that the contract does not have
+  @Handler(Mail, 'goodbye')
+  name(): string {
+    return 'x';
+  }
+
+  // @ts-expect-error a name is needed
+  @Handler(Mail)
+  nameless(): string {
+    return 'x';
+  }
+
+  // @ts-expect-error more parameters than a handler gets
+  @Handler('anything')
+  parameters(mail: unknown, ctx: JobContext, more: string): string {
+    return String(mail) + ctx.id + more;
+  }
+
+  // @ts-expect-error not a method
+  @Handler(Mail, 'welcome')
+  field = 'x';
+}
+
+// @ts-expect-error not a class decorator
+@Handler(Mail, 'welcome')
+export class NamedClass {}
+
+// @ts-expect-error not a class decorator
+@Queue(Mail)
+export class QueueClass {}
+
+// @ts-expect-error a hook of another result
+@Worker(Mail, { hooks: { onSuccess: (_job, result: number) => result } })
+export class WrongHook {}
+
+// @ts-expect-error no such option
+@Worker(Mail, { concurency: 2 })
+export class WrongOption {}
+
+// @ts-expect-error the methods are the handlers
+@Worker(Mail, { handlers: {} })
+export class OwnHandlers {}
 
 @Injectable()
 export class RightProducers {

@@ -67,7 +67,7 @@ describe('the types', () => {
     compiler = new Compiler();
   });
 
-  it("a contract types `add('welcome', w)`: every file here accepts what is right and refuses what is wrong", () => {
+  it("a contract types `add('welcome', w)` and `@Handler(contract, 'welcome')`: every file here accepts what is right and refuses what is wrong", () => {
     expect(FILES.length).toBeGreaterThanOrEqual(3);
     expect(compiler.problems(FILES)).toEqual([]);
   }, 60_000);

@@ -71,7 +71,7 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
       throw error;
     }
     for (const warning of server.warnings) logger?.warn(`Redis: ${warning}`);
-    const scripts = new ScriptRunner(keys, options.limits ?? DEFAULT_HISTORY_LIMITS, server.scriptFlags);
+    const scripts = new ScriptRunner(keys, options.limits ?? DEFAULT_HISTORY_LIMITS, server);
     const registry = new RedisRegistry(connections.commands, keys, clock);
     const carrier = new Carrier(connections.commands, scripts, registry, clock);
     signals.attach(connections);

@@ -28,6 +28,19 @@ interface Compiled {
   readonly sha: string;
 }
 
+/** What scripts have to know of the server; it is told to them in a line of their own. */
+export interface ScriptServer {
+  readonly scriptFlags: boolean;
+  readonly cluster: boolean;
+}
+
+/** A script for this server. */
+function compiled(text: string, { scriptFlags, cluster }: ScriptServer): string {
+  const end = text.indexOf('\n');
+  const lua = `${text.slice(0, end)}\nlocal CLUSTER = ${cluster}${text.slice(end)}`;
+  return scriptFlags ? lua : withoutFlags(lua);
+}
+
 /**
  * Redis 6.2 knows no flags and would take the first line for code. It refuses the first write of a script when its
  * memory is full, unless that is a removal; what must pass then (`allow-oom`) begins with one that removes nothing.
@@ -48,11 +61,11 @@ export class ScriptRunner {
   constructor(
     private readonly keys: RedisKeys,
     private readonly limits: HistoryLimits,
-    scriptFlags: boolean,
+    server: ScriptServer,
   ) {
     this.#compiled = Object.fromEntries(
       Object.entries(SCRIPTS).map(([name, text]) => {
-        const lua = scriptFlags ? text : withoutFlags(text);
+        const lua = compiled(text, server);
         return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
       }),
     ) as Record<ScriptName, Compiled>;

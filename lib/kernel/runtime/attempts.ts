@@ -77,9 +77,8 @@ export class Attempts {
 
   /** The handler came back with a value (`ok`) or by throwing. False when the lease was lost over it. */
   returned(run: ConsumerRun, plan: AttemptPlan, ok: boolean, answer: unknown): boolean {
-    run.returnedAt = this.rt.clock.monotonic();
     // A handler that blocked the loop comes back before the timers that should have renewed its lease.
-    if (run.returnedAt >= run.deadline) {
+    if (this.rt.clock.monotonic() >= run.deadline) {
       this.rt.keeper.remove(run);
       this.host.leaseLost(run, 'lost', 'its process was blocked or cut off');
       return false;

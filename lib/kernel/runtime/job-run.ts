@@ -29,8 +29,6 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
   closed = false;
   /** The handler came back, one way or the other. */
   returned = false;
-  /** Monotonic time at which it did, with the lease still in hand or just over. */
-  returnedAt: number | undefined;
   /** User code of this attempt was called: its `beforeRun` or its handler. */
   began = false;
   /** The decoded payload; for the handler what its schema made of it. */

@@ -85,7 +85,7 @@ export class Prefetch {
   ran(run: ConsumerRun): void {
     if (!run.began) return;
     const i = this.#runs % RUNS;
-    const ms = (run.returnedAt ?? this.clock.monotonic()) - run.startedAt;
+    const ms = this.clock.monotonic() - run.startedAt;
     this.#sum += ms - (this.#durations[i] ?? 0);
     this.#durations[i] = ms;
     this.#runs += 1;

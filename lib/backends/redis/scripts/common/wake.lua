@@ -2,9 +2,9 @@
 -- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more.
 local IDLE_MS, IDLE_GARBAGE_MS = 15000, 600000
 
--- Nobody received it: the process may have died, or only listens at another node of a Cluster. So the hint is given to
--- one more, this often per call, and never withheld.
-local spare = 3
+-- Nobody received it: the process died. So the hint is given to another, this often per call. In a Cluster the number
+-- says nothing, since it counts this node's listeners only: there such a hint is lost, and costs a poll floor.
+local spare = CLUSTER and 0 or 3
 
 -- Answers whether the hint is spent.
 local function wake(process)
