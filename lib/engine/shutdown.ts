@@ -1,4 +1,5 @@
 import type { Clock } from '../kernel/ports/clock.js';
+import { Reporter } from '../kernel/runtime/reporter.js';
 import type { WorkerLoop } from '../kernel/runtime/worker-loop.js';
 import type { EngineRuntime } from './engine-runtime.js';
 
@@ -37,12 +38,17 @@ async function endLoops(rt: EngineRuntime, loops: readonly WorkerLoop[], timeout
  * job would lie until somebody else looks. What was sent already is passed on, because the channel is still open.
  */
 async function takeLeave(rt: EngineRuntime, loops: readonly WorkerLoop[]): Promise<void> {
-  const leave = async ({ spec: { queue, leaseMs, policy } }: WorkerLoop): Promise<void> => {
-    await rt
+  const reporter = new Reporter(rt);
+  const leave = async ({ spec }: WorkerLoop): Promise<void> => {
+    const { queue, leaseMs, policy } = spec;
+    const [reply] = await rt
       .lane(queue)
       .run(`claim (queue "${queue}")`, (call) =>
         rt.store.claim([{ call, queue, count: 0, leaseMs, owner: rt.owner, policy }]),
       );
+    // A claim takes back expired leases on the way: what it did must be told like any other ending.
+    for (const swept of reply?.swept ?? []) reporter.swept(swept, spec);
+    reporter.cascaded(reply?.cascaded ?? []);
   };
   // Without an answer the others find the job at their next look.
   await Promise.all(loops.map((loop) => leave(loop).catch(() => undefined)));
