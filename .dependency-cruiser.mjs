@@ -1,5 +1,5 @@
 // The import rule of docs/architecture.md. An arrow points only downward:
-//   nestjs, admin, cli, testing, conformance -> engine -> modules -> kernel;  backends -> kernel
+//   nestjs, admin, cli, testing, conformance, opentelemetry, prometheus -> engine -> modules -> kernel;  backends -> kernel
 // lib/index.ts is the engine's public face and counts as engine.
 const ENGINE = '^lib/(engine/|index\\.ts$)';
 const NEST = '(^|node_modules/)(@nestjs/|rxjs(/|$)|reflect-metadata(/|$))';
@@ -31,9 +31,26 @@ export default {
     layer('engine', ENGINE, ['^lib/modules/', '^lib/kernel/', '^lib/backends/']),
     layer('conformance', '^lib/conformance/', ['^lib/kernel/ports/']),
     layer('testing', '^lib/testing/', [ENGINE, '^lib/modules/', '^lib/kernel/']),
+    layer('opentelemetry', '^lib/opentelemetry/', [ENGINE, '^lib/kernel/']),
+    layer('prometheus', '^lib/prometheus/', [ENGINE, '^lib/kernel/']),
     layer('admin', '^lib/admin/', [ENGINE, '^lib/modules/', '^lib/kernel/']),
     layer('cli', '^lib/cli/', [ENGINE, '^lib/modules/', '^lib/kernel/']),
-    layer('nestjs', '^lib/nestjs/', [ENGINE, '^lib/modules/', '^lib/kernel/', '^lib/testing/']),
+    layer('nestjs', '^lib/nestjs/', [ENGINE, '^lib/modules/', '^lib/kernel/', '^lib/testing/', '^lib/prometheus/']),
+    forbid(
+      'nest-prometheus',
+      'Of lib/nestjs only its module for Prometheus builds on lib/prometheus.',
+      { path: '^lib/nestjs/', pathNot: '^lib/nestjs/prometheus/' },
+      { path: '^lib/prometheus/' },
+    ),
+    ...Object.entries({ 'prom-client': 'lib/(nestjs/)?prometheus', '@opentelemetry/api': 'lib/opentelemetry' }).map(
+      ([name, folder]) =>
+        forbid(
+          `${name.replace(/\W+/g, '-')}-alone`,
+          `${name} is an optional peer.`,
+          { path: '^lib/', pathNot: `^${folder}/` },
+          { path: `(^|node_modules/)${name}(/|$)` },
+        ),
+    ),
     forbid(
       'nest-test-kit',
       'Of lib/nestjs only its own test kit builds on lib/testing.',

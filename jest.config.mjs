@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // Nest 12 is ESM only; on Node 20 Jest can load it only as native ES modules (run with --experimental-vm-modules).
 export default {
   testEnvironment: 'node',
@@ -23,10 +25,12 @@ export default {
     ],
   },
   // Two noisy cores: a limit is there to end what hangs, not to judge speed.
-  testTimeout: 20_000,
+  testTimeout: 40_000,
   // Every spec file leaves modules behind in the process that ran it: after a hundred of them it would do little but
   // collect garbage. A worker above this is replaced by a new one before the next file.
   workerIdleMemoryLimit: '600MB',
+  // Many files wait for servers and clocks more than they work: two beside each other, also on two cores.
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };

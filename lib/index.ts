@@ -1,5 +1,7 @@
-export { OqronEngine, type EngineParts } from './engine/oqron-engine.js';
+export { OqronEngine } from './engine/oqron-engine.js';
+export type { EngineParts } from './engine/engine-parts.js';
 export type { EngineHealth } from './engine/health.js';
+export type { LivenessOptions } from './engine/liveness.js';
 export { OqronKit } from './engine/oqronkit.js';
 export { queue, worker } from './engine/factories.js';
 export { defineConfig, type OqronConfig, type StoreMode } from './engine/config.js';
@@ -28,6 +30,7 @@ export {
   createStorageAdapter,
   type AdapterOptions,
   type AdaptersOptions,
+  type LockAdapter,
   type OqronAdapters,
 } from './engine/adapters.js';
 export { createBroker, createLock, createStorage } from './engine/custom-adapters.js';
@@ -85,7 +88,8 @@ export type { Job, JobAddress, JobOwnOptions, JobTimelineEntry } from './kernel/
 export type { JobTarget } from './kernel/job/job-target.js';
 export type { KeepOption } from './kernel/job/retention.js';
 export { isFinal, JOB_STATUSES, type FinalStatus, type JobStatus, type QueueStrategy } from './kernel/job/states.js';
-export type { LogEntry, LogLevel, Progress, StoredError, TimelineEntry } from './kernel/job/stored-job.js';
+export type { JobHeaders, LogEntry, LogLevel, Progress, StoredError, TimelineEntry } from './kernel/job/stored-job.js';
+export type { ErrorJudge, ErrorVerdict } from './kernel/runtime/attempt.js';
 export type { ChildJob } from './kernel/runtime/child-jobs.js';
 export type {
   AttemptEnding,
@@ -97,19 +101,47 @@ export type {
   LimiterAnswer,
   RateLimiter,
 } from './kernel/runtime/consumer.js';
-export type { JobContext, JobLog } from './kernel/runtime/job-context.js';
+export { JobContext, type JobLog } from './kernel/runtime/job-context.js';
+export type {
+  EnqueueCall,
+  EnqueuedJob,
+  InstrumentedEngine,
+  InstrumentedJob,
+  OqronInstrumentation,
+  RunningJob,
+  SettledAttempt,
+} from './kernel/runtime/instrumentation.js';
+export { OqronContext, runWithCorrelation } from './kernel/runtime/oqron-context.js';
+export type { LeadershipHealth } from './kernel/runtime/leader.js';
 export type { ParentResult } from './kernel/runtime/parent-results.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './kernel/standard-schema.js';
 
 export type { Backend, HistoryLimits } from './kernel/ports/backend.js';
 export type { BrokerStrategy, IBrokerEngine } from './kernel/ports/broker.js';
 export type { Clock, Random, Timer } from './kernel/ports/clock.js';
-export type { CallId, StoreOptions } from './kernel/ports/calls.js';
+export type { CallId, EnqueueOptions, StoreOptions } from './kernel/ports/calls.js';
 export type * from './kernel/ports/job-admin.js';
 export type * from './kernel/ports/job-store.js';
+export type * from './kernel/ports/leader.js';
 export type { ILockAdapter } from './kernel/ports/lock.js';
 export type { Logger } from './kernel/ports/logger.js';
 export type { Signals, SignalMessage } from './kernel/ports/signals.js';
 export type { IStorageEngine, StorageCondition, StorageListOptions } from './kernel/ports/storage.js';
-export type { TransactionClient } from './kernel/ports/transaction.js';
+export type {
+  DrizzleTransaction,
+  KnexTransaction,
+  KyselyTransaction,
+  MikroOrmTransaction,
+  PrismaTransaction,
+  TransactionClient,
+  TransactionHandle,
+  TransactionOpener,
+  TransactionRow,
+  TransactionStatements,
+} from './kernel/ports/transaction.js';
+export type {
+  JobTransactionClient,
+  TransactionOf,
+  TransactionResult,
+} from './kernel/transactions/transaction-types.js';
 export { systemClock, systemRandom } from './kernel/ports/system-clock.js';

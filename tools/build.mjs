@@ -5,11 +5,13 @@ import { dirname, join } from 'node:path';
 import { bin, root, run } from './lib/child.mjs';
 import { buildStamp, checkNode, ensureInstalled } from './lib/ensure.mjs';
 import { writeLua } from './lua-to-ts.mjs';
+import { writeSql } from './sql-to-ts.mjs';
 
 checkNode();
 await ensureInstalled();
 const began = new Date();
 writeLua();
+writeSql();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const code = await run(bin('tsc'), ['-p', 'tsconfig.build.json', ...process.argv.slice(2)]);
 if (code === 0) {

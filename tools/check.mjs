@@ -3,6 +3,7 @@ import { bin, capture } from './lib/child.mjs';
 import { checkNode, ensureInstalled } from './lib/ensure.mjs';
 import { fileSize, textHygiene } from './lib/house.mjs';
 import { luaIsCurrent } from './lua-to-ts.mjs';
+import { sqlIsCurrent } from './sql-to-ts.mjs';
 
 const SOURCES = ['lib', 'apps', 'libs', 'test'];
 
@@ -26,6 +27,7 @@ const steps = {
   layers: tool('depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long', ...SOURCES, 'tools'),
   unused: tool('knip', '--no-progress'),
   lua: list(() => (luaIsCurrent() ? [] : ['lib/backends/redis/scripts.ts is not current: node tools/lua-to-ts.mjs'])),
+  sql: list(() => (sqlIsCurrent() ? [] : ['lib/backends/postgres/sql.ts is not current: node tools/sql-to-ts.mjs'])),
   size: list(fileSize),
   text: list(textHygiene),
 };
@@ -39,6 +41,7 @@ if (unknown.length > 0) {
 
 checkNode();
 await ensureInstalled();
+await ensureInstalled('test/transactions');
 
 let failed = 0;
 for (const [name, step] of Object.entries(steps)) {

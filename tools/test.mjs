@@ -49,6 +49,7 @@ async function services() {
 
 checkNode();
 await ensureInstalled();
+await ensureInstalled('test/transactions');
 const { env, stop } = await services();
 
 const temp = mkdtempSync(join(tmpdir(), 'oqronkit-test-'));

@@ -1,5 +1,6 @@
-import { BROKER_METHODS, LOCK_METHODS, STORAGE_METHODS } from '../kernel/ports/adapter-methods.js';
+import { BROKER_METHODS, LEADER_METHODS, LOCK_METHODS, STORAGE_METHODS } from '../kernel/ports/adapter-methods.js';
 import type { IBrokerEngine } from '../kernel/ports/broker.js';
+import type { LeaderElection } from '../kernel/ports/leader.js';
 import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { IStorageEngine } from '../kernel/ports/storage.js';
 import {
@@ -14,6 +15,7 @@ import { claimCases } from './broker/claims.js';
 import { entryCases } from './broker/entries.js';
 import { orderCases } from './broker/order.js';
 import type { ConformanceRunner } from './kit.js';
+import { termCases } from './leader/terms.js';
 import { leaseCases } from './lock/leases.js';
 import { atomicCases } from './storage/atomic.js';
 import { bulkCases } from './storage/bulk.js';
@@ -122,6 +124,33 @@ export function lockConformance(
   options: AdapterConformanceOptions<ILockAdapter> = {},
 ): void {
   declareCases(runner, 'Lock conformance', collectLockConformance(factory, options));
+}
+
+/** The cases of the leader kit; see {@link collectStorageConformance}. @publicApi */
+export function collectLeaderConformance(
+  factory: AdapterFactory<LeaderElection>,
+  options: AdapterConformanceOptions<LeaderElection> = {},
+): ConformanceCase[] {
+  return collectAdapterCases('collectLeaderConformance', LEADER_METHODS, [termCases], factory, options);
+}
+
+/**
+ * Declares the leader kit with a test runner: what `LeaderElection` promises, on any backend.
+ *
+ * @example
+ * leaderConformance({ describe, it }, async () => {
+ *   const clock = new VirtualClock();
+ *   const backend = createMyBackend({ clock });
+ *   return { adapter: backend.leader, clock, close: () => backend.close() };
+ * });
+ * @publicApi
+ */
+export function leaderConformance(
+  runner: ConformanceRunner,
+  factory: AdapterFactory<LeaderElection>,
+  options: AdapterConformanceOptions<LeaderElection> = {},
+): void {
+  declareCases(runner, 'Leader conformance', collectLeaderConformance(factory, options));
 }
 
 function declareCases(runner: ConformanceRunner, title: string, cases: readonly ConformanceCase[]): void {

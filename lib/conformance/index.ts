@@ -19,8 +19,10 @@ export type { ConformanceCase, ConformanceFactory, ConformanceOptions, Conforman
 export {
   brokerConformance,
   collectBrokerConformance,
+  collectLeaderConformance,
   collectLockConformance,
   collectStorageConformance,
+  leaderConformance,
   lockConformance,
   storageConformance,
   type StorageConformanceOptions,

@@ -9,10 +9,11 @@ import { systemClock } from '../kernel/ports/system-clock.js';
 import { parseOptions, strict } from '../kernel/validation.js';
 import { connectionProblems, MODES, type OqronConfig, type StoreMode } from './config.js';
 import { createBroker, createLock, createStorage } from './custom-adapters.js';
+import { postgresLock, redisLock } from './lock-adapters.js';
 
 /** Which built-in adapter to make, and what it needs. @publicApi */
 export interface AdapterOptions {
-  /** Where it keeps its data. This release has `memory`. */
+  /** Where it keeps its data. This release has `memory`, and for locks all of them. */
   readonly type: 'memory' | 'redis' | 'postgres';
   /** Required for the type `redis`: url, options, or a client. */
   readonly redis?: OqronConfig['redis'];
@@ -20,6 +21,12 @@ export interface AdapterOptions {
   readonly postgres?: OqronConfig['postgres'];
   /** Time for the type `memory`. @default the real clock */
   readonly clock?: Clock;
+}
+
+/** A lock that the factory made. @publicApi */
+export interface LockAdapter extends Required<ILockAdapter> {
+  /** Closes the connection that the factory opened, if it needed one. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** Which three adapters to make, and what they need. @publicApi */
@@ -99,17 +106,23 @@ export async function createBrokerAdapter(options: AdapterOptions): Promise<IBro
 }
 
 /**
- * Makes one of the built-in locks. Each call makes a new one, with leases of its own in memory.
+ * Makes one of the built-in locks. In memory each call makes a new one, with leases of its own; on a server all see the
+ * same leases, which last by the server's clock. Those have a connection of their own: `close` it when it is not needed
+ * any more, because it keeps the process alive.
  *
  * @throws InvalidOptionsError for an unknown type, or a connection that is missing
- * @throws ModuleNotAvailableError for a type that has not landed
+ * @throws StoreUnreachableError when the server cannot be reached
  * @example
- * const lock = await createLockAdapter({ type: 'memory' });
+ * const lock = await createLockAdapter({ type: 'redis', redis: 'redis://localhost:6379' });
  * if (await lock.acquire('nightly-report', process.pid.toString(), 30_000)) await report();
+ * await lock.close();
  * @publicApi
  */
-export async function createLockAdapter(options: AdapterOptions): Promise<ILockAdapter> {
-  return new MemoryLock(memoryClock('createLockAdapter', options));
+export async function createLockAdapter(options: AdapterOptions): Promise<LockAdapter> {
+  const { type, redis, postgres, clock: time = systemClock } = adapterOptions('createLockAdapter', options);
+  if (type === 'redis' && redis !== undefined) return redisLock(redis, time);
+  if (type === 'postgres' && postgres !== undefined) return postgresLock(postgres, time);
+  return Object.assign(new MemoryLock(time), { close: () => Promise.resolve() });
 }
 
 /**
@@ -166,15 +179,25 @@ function custom(given: OqronConfig['adapters']): OqronAdapters {
 
 /** The clock of a memory adapter; the other types have not landed. */
 function memoryClock(where: string, options: AdapterOptions): Clock {
+  const { type, clock: time = systemClock } = adapterOptions(where, options);
+  if (type === 'memory') return time;
+  throw notLanded(where, type);
+}
+
+function adapterOptions(where: string, options: AdapterOptions): z.output<typeof adapterSchema> {
   const parsed = parseOptions(where, adapterSchema, options);
   const { type } = parsed;
-  if (type === 'memory') return parsed.clock ?? systemClock;
+  if (type === 'memory') return parsed;
   const mode = type === 'redis' ? 'redis' : 'db';
   const problems = connectionProblems(mode, parsed).map((problem) =>
     problem.replace(`mode "${mode}"`, `type "${type}"`),
   );
   if (problems.length > 0) throw new InvalidOptionsError(where, problems);
-  throw new ModuleNotAvailableError(`${where}() of the type "${type}"`, 'Use the type "memory" for now.');
+  return parsed;
+}
+
+function notLanded(where: string, type: string): ModuleNotAvailableError {
+  return new ModuleNotAvailableError(`${where}() of the type "${type}"`, 'Use the type "memory" for now.');
 }
 
 function isObject(value: unknown): value is object {

@@ -3,6 +3,7 @@ import { ModuleNotAvailableError } from '../kernel/errors/index.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { Clock } from '../kernel/ports/clock.js';
 import type { ResolvedConfig } from './config.js';
+import { postgresMode } from './postgres-mode.js';
 import { redisMode } from './redis-mode.js';
 
 export { createMemoryBackend };
@@ -13,8 +14,12 @@ export { createMemoryBackend };
  * @throws ModuleNotAvailableError for a mode whose store has not landed
  */
 export function backendOf(config: ResolvedConfig, clock: Clock): Backend {
-  const { mode, redis, history } = config;
+  const { mode, redis, postgres, history } = config;
   if (mode === 'default') return createMemoryBackend({ clock, limits: history });
   if (mode === 'redis' && redis !== undefined) return redisMode(redis, config, clock);
-  throw new ModuleNotAvailableError(`the mode "${mode}"`, 'Use mode "default" (memory) or "redis" for now.');
+  if (mode === 'db' && postgres !== undefined) return postgresMode(postgres, config, clock);
+  throw new ModuleNotAvailableError(
+    `the mode "${mode}"`,
+    'Use mode "default" (memory), "redis" or "db" (PostgreSQL) for now.',
+  );
 }

@@ -5,15 +5,18 @@ import type { IBrokerEngine } from '../kernel/ports/broker.js';
 import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { Logger } from '../kernel/ports/logger.js';
 import type { IStorageEngine } from '../kernel/ports/storage.js';
+import type { OqronInstrumentation } from '../kernel/runtime/instrumentation.js';
 import type { Duration } from '../kernel/job/duration.js';
 import { DEFAULT_LIMITS, type Limits } from '../kernel/job/limits.js';
 import { duration, integer, parseOptions, strict } from '../kernel/validation.js';
 import type { JobOptions } from '../modules/queue/index.js';
 import { defaultJobOptionsSchema, type DefaultJobSettings } from '../modules/queue/options.schema.js';
 import { consoleLogger, guardedLogger, silentLogger, type LogThreshold } from './console-logger.js';
+import type { LivenessOptions, LivenessSettings } from './liveness.js';
+import { postgresSchema } from './postgres-options.js';
 import { selectModules, type ModuleEntry, type ModuleName, type SelectedModule } from './modules.js';
 
-/** Where jobs live. This release has `default` (memory) and `redis`. @publicApi */
+/** Where jobs live. This release has `default` (memory), `redis` and `db` (PostgreSQL). @publicApi */
 export type StoreMode = 'default' | 'redis' | 'db' | 'hybrid-db' | 'custom';
 
 /**
@@ -35,8 +38,11 @@ export interface OqronConfig {
    * if you like; or an ioredis client or Cluster, of which duplicates are used. Yours stays open.
    */
   redis?: string | object;
-  /** For the modes `db` and `hybrid-db`: options or a `pg.Pool`. */
-  postgres?: object;
+  /**
+   * For the modes `db` and `hybrid-db`: a url (`postgresql://`), options, or a `pg.Pool`. A pool serves `ctx.tx` and stays
+   * open; all else uses connections of our own, made from its options.
+   */
+  postgres?: string | object;
   /** For the mode `custom`. */
   adapters?: { storage: IStorageEngine; broker: IBrokerEngine; lock: ILockAdapter; close?(): Promise<void> };
   /** What this process takes part in. @default all */
@@ -69,8 +75,17 @@ export interface OqronConfig {
     /** Only `OqronKit.init` listens to them. @default ['SIGINT', 'SIGTERM'] */
     signals?: readonly NodeJS.Signals[];
   };
+  /** For a process without HTTP: a file that is touched, or a port that answers, while it lives. @default none */
+  liveness?: LivenessOptions;
   /** `false` = silent; `{ level }` for the built-in one; or your own. @default level 'info' */
   logger?: false | { level: LogThreshold } | Logger;
+  /** What watches jobs on their way (traces, metrics); the first one stands outside. See {@link OqronInstrumentation}. */
+  instrumentation?: OqronInstrumentation | readonly OqronInstrumentation[];
+  /**
+   * Keep where code runs, for `OqronContext` and for correlation ids that jobs inherit.
+   * @default from the first use of those, or of an instrumentation that wraps handlers
+   */
+  asyncContext?: boolean;
   observability?: {
     /** @default 200 */
     maxJobLogs?: number;
@@ -87,6 +102,7 @@ export interface ResolvedConfig {
   readonly environment: string;
   readonly mode: StoreMode;
   readonly redis: string | object | undefined;
+  readonly postgres: string | object | undefined;
   readonly modules: ReadonlyMap<ModuleName, SelectedModule>;
   readonly defaultJobOptions: DefaultJobSettings;
   readonly tags: readonly string[];
@@ -95,10 +111,14 @@ export interface ResolvedConfig {
     readonly timeoutMs: number;
     readonly signals: readonly NodeJS.Signals[];
   };
+  readonly liveness: LivenessSettings | undefined;
   readonly logger: Logger;
   readonly history: HistoryLimits;
   readonly trackMemory: boolean;
   readonly limits: Limits;
+  readonly instrumentation: readonly OqronInstrumentation[];
+  /** `undefined` = from the first use on. */
+  readonly asyncContext: boolean | undefined;
   /** `undefined` = the first usual folder that exists. */
   readonly triggers: string | false | undefined;
 }
@@ -107,7 +127,7 @@ export const MODES = ['default', 'redis', 'db', 'hybrid-db', 'custom'] as const;
 
 const HOW_TO_CONNECT = {
   redis: "a url such as 'redis://localhost:6379', options, or a client",
-  postgres: "{ connectionString: 'postgresql://...' } or a pg.Pool",
+  postgres: "{ connectionString: 'postgresql://...' }, a url or a pg.Pool",
   adapters: '{ storage, broker, lock }',
 };
 
@@ -129,6 +149,11 @@ const ownLogger = z.custom<Logger>(
     ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
 );
 
+const instrument = z.custom<OqronInstrumentation>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'expected an instrumentation, or a list of them',
+);
+
 const schema = strict({
   project: label.default('oqronkit'),
   environment: label.default('development'),
@@ -138,7 +163,7 @@ const schema = strict({
     .default('default'),
   // The message does not show the value: it may hold a password.
   redis: z.custom<string | object>(isRedis, `expected ${HOW_TO_CONNECT.redis}`).optional(),
-  postgres: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
+  postgres: postgresSchema.optional(),
   adapters: z.custom<object>((value) => typeof value === 'object' && value !== null).optional(),
   modules: z.array(z.unknown()).optional(),
   scheduler: strict({
@@ -161,9 +186,24 @@ const schema = strict({
     timeout: duration.default(30_000),
     signals: z.array(z.string().startsWith('SIG')).default(['SIGINT', 'SIGTERM']),
   }).prefault({}),
+  liveness: strict({
+    file: z.string().min(1, 'expected the path of a file').optional(),
+    port: integer(0, 65_535).optional(),
+    host: label.default('127.0.0.1'),
+    interval: duration.refine((ms) => ms >= 100, 'expected 100 ms or more').default(5_000),
+  })
+    .refine(({ file, port }) => file !== undefined || port !== undefined, 'expected a file, a port or both')
+    .optional(),
   logger: z
     .union([z.literal(false), strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }), ownLogger])
     .default({ level: 'info' }),
+  instrumentation: z
+    .union(
+      [z.array(instrument), instrument.transform((one) => [one])],
+      'expected an instrumentation, or a list of them',
+    )
+    .default([]),
+  asyncContext: z.boolean().optional(),
   observability: strict({
     maxJobLogs: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxJobLogs),
     maxTimelineEntries: integer(0, 100_000).default(DEFAULT_HISTORY_LIMITS.maxTimelineEntries),
@@ -198,6 +238,7 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
     environment: parsed.environment,
     mode: parsed.mode,
     redis: parsed.redis,
+    postgres: parsed.postgres,
     modules,
     defaultJobOptions: parsed.defaultJobOptions,
     tags: parsed.tags,
@@ -206,10 +247,13 @@ export function resolveConfig(config: OqronConfig): ResolvedConfig {
       timeoutMs: parsed.shutdown.timeout,
       signals: parsed.shutdown.signals as NodeJS.Signals[],
     },
+    liveness: parsed.liveness,
     logger: logger === false ? silentLogger : 'info' in logger ? guardedLogger(logger) : consoleLogger(logger.level),
     history,
     trackMemory,
     limits: parsed.limits,
+    instrumentation: parsed.instrumentation,
+    asyncContext: parsed.asyncContext,
     triggers: parsed.triggers,
   };
 }

@@ -19,11 +19,16 @@ export class EngineAdapters {
   readonly #backend: Backend;
 
   /** @internal Made by the engine. */
-  constructor(backend: Backend, home: JobHome, jobs: JobsSource) {
+  constructor(backend: Backend, home: JobHome, jobs: JobsSource, ready: (where: string) => Promise<void>) {
     const { storage, broker, lock } = backend.adapters ?? {};
     this.#storage = withJobsView(storage ? isolatedStorage(storage, home) : this.#noStorage(), home, jobs);
     this.#broker = broker && isolatedBroker(broker, home);
-    this.#lock = lock && isolatedLock(lock, home);
+    this.#lock =
+      lock &&
+      isolatedLock(
+        opened(lock, () => ready('OqronEngine.adapters.lock')),
+        home,
+      );
     this.#backend = backend;
   }
 
@@ -40,7 +45,7 @@ export class EngineAdapters {
     return this.#broker ?? this.#notThere('broker');
   }
 
-  /** Leases by key. @throws ModuleNotAvailableError */
+  /** Leases by key. Works before the start, from the first call on. @throws ModuleNotAvailableError */
   get lock(): ILockAdapter {
     return this.#lock ?? this.#notThere('lock');
   }
@@ -55,4 +60,16 @@ export class EngineAdapters {
       `the ${part} adapter of the backend "${this.#backend.store.capabilities.backend}"`,
     );
   }
+}
+
+/** A lock whose calls wait until the store is open. */
+function opened(lock: ILockAdapter, ready: () => Promise<void>): ILockAdapter {
+  const { renewMany } = lock;
+  return {
+    acquire: async (...args) => ready().then(() => lock.acquire(...args)),
+    renew: async (...args) => ready().then(() => lock.renew(...args)),
+    release: async (...args) => ready().then(() => lock.release(...args)),
+    isOwner: async (...args) => ready().then(() => lock.isOwner(...args)),
+    ...(renewMany && { renewMany: async (...args) => ready().then(() => renewMany.apply(lock, args)) }),
+  };
 }

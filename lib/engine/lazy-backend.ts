@@ -2,12 +2,17 @@ import { EngineStateError } from '../kernel/errors/index.js';
 import type { Backend } from '../kernel/ports/backend.js';
 import type { JobAdmin } from '../kernel/ports/job-admin.js';
 import type { Capabilities, JobStore } from '../kernel/ports/job-store.js';
+import type { LeaderElection } from '../kernel/ports/leader.js';
+import type { ILockAdapter } from '../kernel/ports/lock.js';
 import type { Signals } from '../kernel/ports/signals.js';
+
+/** What a store does itself. */
+type StoreMethods = Omit<JobStore, 'capabilities' | 'admin' | 'transactions'>;
 
 /** Every method of a port; the compiler keeps the list complete. */
 type MethodsOf<T> = { readonly [K in keyof T]-?: true };
 
-const STORE: MethodsOf<Omit<JobStore, 'capabilities' | 'admin'>> = {
+const STORE: MethodsOf<StoreMethods> = {
   enqueue: true,
   claim: true,
   settle: true,
@@ -41,6 +46,10 @@ const ADMIN: MethodsOf<JobAdmin> = {
 
 const SIGNALS: MethodsOf<Signals> = { listen: true, send: true, broadcast: true, passOn: true };
 
+const LEADER: MethodsOf<LeaderElection> = { campaign: true, resign: true, current: true };
+
+const LOCK: MethodsOf<ILockAdapter> = { acquire: true, renew: true, release: true, isOwner: true, renewMany: true };
+
 /**
  * A backend whose code is loaded with its first `open`: an engine is made synchronously, and a store that is not chosen
  * must not cost its users its client. Opening and closing take turns, so it can be opened again after a failure.
@@ -55,7 +64,7 @@ export function lazyBackend(name: string, load: () => Promise<Backend>): Backend
   };
   const unknown: Capabilities = { backend: name, transactions: false, fenced: true, durability: 'unknown' };
   const admin = forwarding<JobAdmin>(ADMIN, () => loaded?.store.admin, name);
-  const store = forwarding<Omit<JobStore, 'capabilities' | 'admin'>>(STORE, () => loaded?.store, name);
+  const store = forwarding<StoreMethods>(STORE, () => loaded?.store, name);
   return {
     store: {
       ...store,
@@ -63,8 +72,16 @@ export function lazyBackend(name: string, load: () => Promise<Backend>): Backend
       get capabilities() {
         return loaded?.store.capabilities ?? unknown;
       },
+      get transactions() {
+        return loaded?.store.transactions;
+      },
     },
     signals: forwarding<Signals>(SIGNALS, () => loaded?.signals, name),
+    leader: forwarding<LeaderElection>(LEADER, () => loaded?.leader, name),
+    adapters: { lock: forwarding<ILockAdapter>(LOCK, () => loaded?.adapters?.lock, name) },
+    get warnings() {
+      return loaded?.warnings ?? [];
+    },
     open: () =>
       inTurn(async () => {
         loaded ??= await load();

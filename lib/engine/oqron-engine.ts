@@ -9,9 +9,8 @@ import {
   type ListenOptions,
 } from '../kernel/events.js';
 import { idFactory } from '../kernel/job/ids.js';
-import type { Backend } from '../kernel/ports/backend.js';
-import type { Clock, Random } from '../kernel/ports/clock.js';
 import { systemClock, systemRandom } from '../kernel/ports/system-clock.js';
+import type { OqronInstrumentation } from '../kernel/runtime/instrumentation.js';
 import { Lifecycle } from '../kernel/runtime/lifecycle.js';
 import { Sweeper } from '../kernel/runtime/sweeper.js';
 import {
@@ -27,25 +26,22 @@ import { backendOf } from './backends.js';
 import { childAdder, type ChildTarget } from './children.js';
 import { resolveConfig, type OqronConfig, type ResolvedConfig } from './config.js';
 import { EngineAdapters } from './engine-adapters.js';
+import type { EngineParts } from './engine-parts.js';
 import { EngineRuntime } from './engine-runtime.js';
 import { declarationOf, type Definition } from './definition.js';
-import type { EngineHealth } from './health.js';
+import { keepInside } from './engine-inside.js';
+import { healthOf, type EngineHealth } from './health.js';
+import { Liveness } from './liveness.js';
+import { LoopWatch } from './loop-watch.js';
 import { lendEngine } from './manager/lend-engine.js';
 import { createManager, type OqronManager } from './manager/oqron-manager.js';
-import { producerPlan, specOf } from './plans.js';
+import { specOf } from './plans.js';
+import { producerHost } from './producer-host.js';
 import { Registry, type DefinitionStatus } from './registry.js';
 import { shutDown } from './shutdown.js';
 import { loadTriggers } from './triggers.js';
 
 type AnyListener = (event: object) => unknown;
-
-/** What tests and embedders may replace. @publicApi */
-export interface EngineParts {
-  /** Engines that are given one backend share its jobs. It is then not closed by the engine. */
-  readonly backend?: Backend;
-  readonly clock?: Clock;
-  readonly random?: Random;
-}
 
 /**
  * One engine: definitions, the loops that run them, and the store behind them. Two engines in one process do not see
@@ -71,6 +67,8 @@ export class OqronEngine {
   readonly #runtime: EngineRuntime;
   readonly #registry: Registry;
   readonly #sweeper: Sweeper;
+  readonly #watch: LoopWatch;
+  readonly #liveness: Liveness | undefined;
   readonly #lifecycle: Lifecycle;
   readonly #ownsBackend: boolean;
   readonly #newId: () => string;
@@ -102,8 +100,13 @@ export class OqronEngine {
     this.#registry = new Registry(this.#runtime, this.#resolved.modules, (definition) =>
       specOf(definition, this.#resolved),
     );
-    this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops());
+    this.#sweeper = new Sweeper(this.#runtime, () => this.#registry.loops(), this.#runtime.leadership);
+    this.#watch = new LoopWatch(this.#runtime, () => this.#registry.loops());
+    keepInside(this, this.#runtime);
+    const { liveness, logger } = this.#resolved;
+    this.#liveness = liveness && new Liveness(liveness, { clock, logger, stuck: () => this.#watch.look() });
     this.#runtime.onBlindLoop = () => this.#sweeper.watchBlind();
+    this.#runtime.judgeError = parts.judgeError;
     this.#runtime.codecOf = (queue) => this.#registry.codecOf(queue);
     this.#runtime.addChild = childAdder(
       (target) => this.#childProducer(target),
@@ -113,10 +116,12 @@ export class OqronEngine {
       () => this.#start(),
       () => this.#stop(),
     );
-    this.adapters = new EngineAdapters(backend, this.#resolved, {
-      admin: () => this.#readyTo('OqronEngine.adapters').then(() => backend.store.admin),
-      codecOf: (queue) => this.#registry.codecOf(queue),
-    });
+    const ready = (where: string): Promise<void> => this.#readyTo(where);
+    const jobs = {
+      admin: () => ready('OqronEngine.adapters').then(() => backend.store.admin),
+      codecOf: (queue: string) => this.#registry.codecOf(queue),
+    };
+    this.adapters = new EngineAdapters(backend, this.#resolved, jobs, ready);
     const now = (): number => clock.monotonic();
     this.manager = createManager(
       config,
@@ -125,12 +130,13 @@ export class OqronEngine {
         config: this.#resolved,
         registry: this.#registry,
         newId: this.#newId,
-        ready: (where) => this.#readyTo(where),
+        ready,
         host: (definition) => this.host(definition),
         health: () => this.health(),
         uptimeMs: () => (this.#startedAt === undefined ? 0 : now() - this.#startedAt),
       }),
     );
+    for (const one of this.#resolved.instrumentation) this.instrument(one);
   }
 
   /** The configuration as it was given, connections with their passwords included. */
@@ -186,30 +192,13 @@ export class OqronEngine {
 
   /** @internal What the producer side of a definition works with. */
   host(definition: QueueDefinition): () => QueueHost {
-    const { name } = definition;
-    const rt = this.#runtime;
-    let ready: Promise<void> | undefined;
-    const forget = (error: unknown): never => {
-      ready = undefined;
-      throw error;
-    };
-    const host: QueueHost = {
-      plan: producerPlan(definition, this.#resolved),
-      home: this.#resolved,
-      clock: rt.clock,
-      waiter: rt.waiter,
-      enqueuer: rt.enqueuer(name),
-      store: rt.store,
-      signals: rt.signals,
-      events: this.#events,
+    return producerHost(definition, {
+      config: this.#resolved,
+      runtime: this.#runtime,
       newId: this.#newId,
-      ready: () => (ready ??= this.#readyFor(definition).catch(forget)),
-      call: (where, send) => rt.lane(name).run(`${where} (queue "${name}")`, send),
-    };
-    return () => {
-      if (this.#stopped) throw new EngineStateError(`Queue (queue "${name}")`, 'the engine has been stopped');
-      return host;
-    };
+      ready: (of) => this.#readyFor(of),
+      stopped: () => this.#stopped,
+    });
   }
 
   /**
@@ -263,22 +252,22 @@ export class OqronEngine {
     else this.#events.off(event, listener);
   }
 
+  /** Watches jobs from now on; answers a function that ends it. What it throws is logged. */
+  instrument(instrumentation: OqronInstrumentation): () => void {
+    return this.#runtime.instruments.add(instrumentation, this);
+  }
+
   /** What is defined here, and whether it runs. */
   definitions(): DefinitionStatus[] {
     return this.#registry.statuses();
   }
 
   health(): EngineHealth {
-    const loops = [...this.#registry.loops()];
-    const { backend, durability } = this.#runtime.store.capabilities;
-    return {
-      state: this.#lifecycle.started ? 'started' : this.#stopped ? 'stopped' : this.#drained ? 'drained' : 'new',
-      backend,
-      durability,
-      running: loops.reduce((sum, loop) => sum + loop.running, 0),
-      zombies: loops.reduce((sum, loop) => sum + loop.zombies, 0),
-      signals: this.#runtime.pulse.proven,
-    };
+    const state = this.#lifecycle.started ? 'started' : this.#stopped ? 'stopped' : this.#drained ? 'drained' : 'new';
+    return healthOf(this.#runtime, [...this.#registry.loops()], {
+      state,
+      stuck: this.#lifecycle.started ? this.#watch.look() : [],
+    });
   }
 
   /** Connects and begins to consume. Idempotent; a start that fails is rolled back. */
@@ -311,6 +300,7 @@ export class OqronEngine {
     } finally {
       this.#stopped = true;
       this.#runtime.waiter.close();
+      this.#runtime.instruments.end();
       await this.#close();
     }
   }
@@ -333,7 +323,9 @@ export class OqronEngine {
     await this.#open();
     await this.#runtime.pulse.start();
     await this.#registry.start();
+    this.#runtime.leadership.start();
     this.#sweeper.start();
+    await this.#liveness?.start();
     this.#startedAt = this.#runtime.clock.monotonic();
     this.#events.emit('system:ready', { owner: this.owner });
   }
@@ -341,8 +333,10 @@ export class OqronEngine {
   async #stop(): Promise<void> {
     this.#events.emit('system:stop', { owner: this.owner });
     this.#sweeper.stop();
+    const resigned = this.#runtime.leadership.stop();
     await shutDown(this.#runtime, [...this.#registry.loops()], this.#resolved.shutdown.timeoutMs);
     this.#registry.stop();
+    await resigned;
     await this.#runtime.pulse.stop();
   }
 
@@ -377,10 +371,14 @@ export class OqronEngine {
   }
 
   async #close(): Promise<void> {
-    await this.#runtime.flushAdds();
-    this.#runtime.notes.stop();
-    this.#runtime.keeper.stop();
-    await this.#closeBackend();
+    try {
+      await this.#runtime.flushAdds();
+      this.#runtime.notes.stop();
+      this.#runtime.keeper.stop();
+      await this.#closeBackend();
+    } finally {
+      await this.#liveness?.stop();
+    }
   }
 
   async #closeBackend(): Promise<void> {

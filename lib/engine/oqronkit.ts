@@ -1,7 +1,8 @@
 import { EngineStateError } from '../kernel/errors/index.js';
 import type { QueueDefinition, QueueHost } from '../modules/queue/index.js';
 import { resolveConfig, type OqronConfig } from './config.js';
-import { OqronEngine, type EngineParts } from './oqron-engine.js';
+import type { EngineParts } from './engine-parts.js';
+import { OqronEngine } from './oqron-engine.js';
 import type { Definition } from './definition.js';
 
 /**

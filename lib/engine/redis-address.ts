@@ -40,36 +40,3 @@ function ofUrl(url: string): string {
 function text(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
-
-/** Replaces every secret of the connection in a text by `***`. */
-export function withoutSecrets(text: string, target: string | object): string {
-  return secretsOf(target).reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
-}
-
-const SECRET_OPTIONS = ['password', 'sentinelPassword', 'passphrase', 'key'];
-
-function secretsOf(target: string | object): string[] {
-  if (typeof target === 'string') {
-    // Also of an address that is no URL: everything between the scheme and the last @.
-    const [, login] = /^[\w+]*:?\/\/(.*)@/s.exec(target) ?? [];
-    const password = login?.slice(login.indexOf(':') + 1);
-    return [password, decoded(password)].filter((secret) => secret !== undefined && secret !== '') as string[];
-  }
-  const { url, options, redisOptions, tls } = target as Record<string, unknown>;
-  const own = SECRET_OPTIONS.map((name): unknown => Reflect.get(target, name));
-  const found = own.filter((value): value is string => typeof value === 'string' && value !== '');
-  const inside = [options, redisOptions, tls].filter((part) => typeof part === 'object' && part !== null);
-  return [
-    ...found,
-    ...(typeof url === 'string' ? secretsOf(url) : []),
-    ...inside.flatMap((part) => secretsOf(part as object)),
-  ];
-}
-
-function decoded(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}

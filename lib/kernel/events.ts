@@ -1,8 +1,10 @@
+import { runWithoutAmbient } from './async-context.js';
 import type { JobStatus } from './job/states.js';
 import { textOf, toStoredError } from './job/stored-error.js';
 import type { Progress, StoredError } from './job/stored-job.js';
 import type { CascadedJob } from './ports/job-store.js';
 import type { Logger } from './ports/logger.js';
+import type { EngineTap } from './runtime/tap.js';
 
 /** What every job event carries. @publicApi */
 export interface JobEvent {
@@ -48,6 +50,15 @@ export interface EngineEvents {
   'queue:upgraded': { readonly queue: string; readonly from: number; readonly to: number };
   'queue:disabled': { readonly queue: string };
   'queue:enabled': { readonly queue: string };
+  /** This process leads the election `name` from now on. `epoch` grows with every term. */
+  'leader:elected': { readonly name: string; readonly owner: string; readonly epoch: number };
+  /** It does no more. `expired`: it could not renew in time; `replaced`: another leads; `resigned`: it stops. */
+  'leader:lost': {
+    readonly name: string;
+    readonly owner: string;
+    readonly epoch: number;
+    readonly reason: 'expired' | 'replaced' | 'resigned';
+  };
   'system:ready': { readonly owner: string };
   'system:stop': { readonly owner: string };
   /** Something went wrong in the background; the engine goes on. */
@@ -107,6 +118,9 @@ export class EventBus {
   #wanted: ReadonlySet<string> = new Set();
   #forward: (event: EngineEventName, payload: object) => void = () => undefined;
 
+  /** @internal Set by a test kit. */
+  tap: EngineTap | undefined;
+
   constructor(private readonly logger: Logger) {}
 
   /** Calls `listener` for each `event`; answers a function that ends it. */
@@ -156,7 +170,7 @@ export class EventBus {
   /** Runs foreign code (a listener, a hook); whatever it throws or rejects with goes to `onError`. */
   run(code: () => unknown, onError: (error: unknown) => void): void {
     try {
-      const answer = code();
+      const answer = runWithoutAmbient(code);
       if (typeof answer !== 'object' || answer === null) return;
       // Not only a Promise can reject: a thenable of a library or of another realm does too.
       const done = Promise.resolve(answer).catch(onError);

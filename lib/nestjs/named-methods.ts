@@ -1,6 +1,6 @@
 import { nameProblem } from '../kernel/job/ids.js';
 import type { Handler } from '../kernel/runtime/consumer.js';
-import type { ConsumerMetadata, NamedMetadata } from './decorators/handler.metadata.js';
+import type { NamedMetadata } from './decorators/handler.metadata.js';
 import { duplicateName, handlerOfAnother, workerWithoutHandlers } from './oqron.messages.js';
 
 /** A method with `@Handler`. */
@@ -14,10 +14,9 @@ export interface NamedMethod {
 /** The methods of a class with `@Worker` by job name, and what is wrong with them. */
 export function handlersByName(
   place: string,
-  { target }: ConsumerMetadata,
+  topic: string,
   methods: readonly NamedMethod[],
 ): { handlers: Record<string, Handler>; problems: string[] } {
-  const topic = typeof target === 'string' ? target : target.name;
   const problems = methods.length === 0 ? [workerWithoutHandlers(place, topic)] : [];
   const byName = new Map<string, NamedMethod>();
   for (const method of methods) {

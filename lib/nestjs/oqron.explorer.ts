@@ -1,107 +1,78 @@
 import { Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { OqronEngine } from '../engine/oqron-engine.js';
 import { InvalidOptionsError } from '../kernel/errors/index.js';
-import type { Handler } from '../kernel/runtime/consumer.js';
-import type { Definition } from '../engine/definition.js';
-import { queueDefinition } from '../modules/queue/index.js';
-import { workerDefinition } from '../modules/worker/index.js';
-import { classMetadata, handlerMetadata, type ConsumerMetadata } from './decorators/handler.metadata.js';
-import { handlersByName, type NamedMethod } from './named-methods.js';
-import { duplicateHandler, handlersWithoutWorker, scopedHandler } from './oqron.messages.js';
+import { classMetadata, handlerMetadata } from './decorators/handler.metadata.js';
+import { listenerMetadata } from './decorators/on-job.decorator.js';
+import { planConsumer, type ConsumerPlan } from './discovery/consumers.js';
+import { Discovery } from './discovery/discovery.js';
+import { Findings } from './discovery/findings.js';
+import { hostsOf, methodOf, type Host } from './discovery/hosts.js';
+import { planListener, type ListenerPlan } from './discovery/listeners.js';
+import { OqronInvoker } from './invocation/oqron.invoker.js';
+import type { NamedMethod } from './named-methods.js';
+import { handlersWithoutWorker } from './oqron.messages.js';
 
-/** A decorated class or method of a provider or controller, ready to be defined. */
-export interface DiscoveredHandler {
-  readonly definition: Definition;
-  /** `Class.method`; of a class with `@Worker`, `Class`. */
-  readonly place: string;
-}
+type Plan = ConsumerPlan | ListenerPlan;
 
-type Instance = Record<string, (...args: unknown[]) => unknown>;
-type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
-
-/** Finds the methods that carry `@Queue` or `@Worker`, and the classes that carry `@Worker`, inherited ones included. */
+/**
+ * Finds what carries our decorators, inherited methods included: in every provider and controller that exists when the
+ * application starts, so not in modules that are loaded lazily later. It reads classes, never the getters of instances.
+ */
 @Injectable()
 export class OqronExplorer {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
+    private readonly invoker: OqronInvoker,
+    private readonly engine: OqronEngine,
   ) {}
 
-  /** @throws InvalidOptionsError with every problem at once */
-  explore(): DiscoveredHandler[] {
-    const findings = new Findings();
-    const seen = new Set<object>();
-    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const instance = wrapper.instance as Instance | undefined;
-      if (!instance || typeof instance !== 'object' || wrapper.isAlias || seen.has(instance)) continue;
-      const prototype = Object.getPrototypeOf(instance) as object | null;
-      if (!prototype) continue;
-      seen.add(instance);
-      this.exploreInstance(wrapper, instance, prototype, findings);
-    }
+  /**
+   * Gives the engine everything that was found.
+   *
+   * @param problems what others found wrong, to be reported along
+   * @throws InvalidOptionsError with every problem of the application at once
+   */
+  async explore(problems: readonly string[] = []): Promise<Discovery> {
+    const hosts = hostsOf([...this.discovery.getProviders(), ...this.discovery.getControllers()]);
+    // Factories of options may take their time: they do it together. What comes of them keeps the order of the walk.
+    const plans = await Promise.all(hosts.flatMap((host) => this.plansOf(host)));
+    const findings = new Findings(problems);
+    for (const plan of plans) findings.add(plan);
+    findings.defineOn(this.engine);
     if (findings.problems.length > 0) throw new InvalidOptionsError('OqronModule', findings.problems);
-    return findings.found;
+    return new Discovery(this.engine, findings.places, findings.listeners);
   }
 
-  private exploreInstance(wrapper: Wrapper, instance: Instance, prototype: object, findings: Findings): void {
-    const nameOfClass = (): string =>
-      wrapper.metatype && !wrapper.inject ? wrapper.metatype.name : instance.constructor.name;
-    const scoped = (): boolean => !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+  /** One decorator with options of its own is one line here. */
+  private plansOf(host: Host): Promise<Plan>[] {
+    const plans: Promise<Plan>[] = [];
     const named: NamedMethod[] = [];
-    for (const method of this.scanner.getAllMethodNames(prototype)) {
-      const run = instance[method];
-      const metadata = run && handlerMetadata(run);
-      if (!metadata) continue;
-      const place = `${nameOfClass()}.${method}`;
-      const handler: Handler = (ctx) => run.call(instance, ctx.data, ctx);
-      if (metadata.kind === 'handler') named.push({ place, metadata, run: handler });
-      else if (scoped()) findings.problems.push(scopedHandler(place));
-      else findings.add(place, () => define(metadata, { handler }));
+    for (const method of this.scanner.getAllMethodNames(host.prototype)) {
+      const run = methodOf(host.prototype, method);
+      if (!run) continue;
+      const place = { host, name: `${host.name}.${method}` };
+      const metadata = handlerMetadata(run);
+      const listeners = listenerMetadata(run);
+      if (!metadata && listeners.length === 0) continue;
+      plans.push(Promise.resolve({ place, problems: this.invoker.problems(host.wrapper, method, place.name) }));
+      if (metadata) {
+        const handler = this.invoker.handler(host.wrapper, method);
+        if (metadata.kind === 'handler') named.push({ place: place.name, metadata, run: handler });
+        else plans.push(planConsumer(place, metadata, handler));
+      }
+      for (const listener of listeners) {
+        plans.push(planListener(place, listener, this.invoker.listener(host.wrapper, method)));
+      }
     }
-    const worker = classMetadata(prototype);
-    if (!worker) {
-      const places = named.map(({ place }) => place);
-      if (places.length > 0) findings.problems.push(handlersWithoutWorker(nameOfClass(), places));
-      return;
+    const place = { host, name: host.name };
+    const worker = classMetadata(host.prototype);
+    if (worker) plans.push(planConsumer(place, worker, named));
+    else if (named.length > 0) {
+      const methods = named.map((method) => method.place);
+      plans.push(Promise.resolve({ place, problems: [handlersWithoutWorker(host.name, methods)] }));
     }
-    const place = nameOfClass();
-    if (scoped()) findings.problems.push(scopedHandler(place));
-    const { handlers, problems } = handlersByName(place, worker, named);
-    findings.problems.push(...problems);
-    findings.add(place, () => define(worker, { handlers }));
+    return plans;
   }
-}
-
-/** What the walk found, and what is wrong with it. */
-class Findings {
-  readonly found: DiscoveredHandler[] = [];
-  readonly problems: string[] = [];
-  readonly #places = new Map<string, string>();
-
-  add(place: string, make: () => Definition): void {
-    try {
-      const definition = make();
-      const key = `${definition.kind} ${definition.name}`;
-      const first = this.#places.get(key);
-      if (first) this.problems.push(duplicateHandler(definition.kind, definition.name, first, place));
-      this.#places.set(key, place);
-      this.found.push({ definition, place });
-    } catch (error) {
-      if (!(error instanceof InvalidOptionsError)) throw error;
-      this.problems.push(...error.problems.map((problem) => `${place}: ${problem}`));
-    }
-  }
-}
-
-type Handlers = { readonly handler: Handler } | { readonly handlers: Readonly<Record<string, Handler>> };
-
-function define({ kind, target, options }: ConsumerMetadata, handlers: Handlers): Definition {
-  if (kind === 'queue') {
-    return typeof target === 'string'
-      ? queueDefinition({ ...options, name: target, ...handlers })
-      : queueDefinition(target, { ...options, ...handlers });
-  }
-  return typeof target === 'string'
-    ? workerDefinition({ ...options, topic: target, ...handlers })
-    : workerDefinition(target, { ...options, ...handlers });
 }

@@ -1,18 +1,27 @@
 /** Texts in Nest's own style: a statement, then potential solutions. */
-function withSolutions(statement: string, solutions: readonly string[]): string {
+export function withSolutions(statement: string, solutions: readonly string[]): string {
   return `${statement}\n\nPotential solutions:\n${solutions.map((solution) => `- ${solution}`).join('\n')}\n`;
 }
 
-export const duplicateHandler = (kind: string, name: string, first: string, second: string): string =>
+export const duplicateHandler = (
+  kind: string,
+  name: string,
+  first: string,
+  second: string,
+  relation?: 'same' | 'extends' | 'classes',
+): string =>
   withSolutions(`Two handlers are registered for ${kind} "${name}": ${first} and ${second}.`, [
+    ...(relation === 'same' ? ['If one class is provided by two modules, provide it once and export it.'] : []),
+    ...(relation === 'extends'
+      ? ['One class extends the other, and inherits its handlers: provide only one, or decorate what it overrides.']
+      : []),
+    ...(relation === 'classes' ? ['Put the methods with @Handler of one queue into one class.'] : []),
     'Keep one of them, or give each a queue of its own.',
-    'If one class is provided by two modules, provide it once and export it.',
   ]);
 
-export const scopedHandler = (place: string): string =>
-  withSolutions(`${place} cannot run jobs: its class, or something it injects, is request-scoped or transient.`, [
-    'Make the provider a singleton (the default scope).',
-    'Resolve scoped dependencies inside the handler with ModuleRef.resolve().',
+export const duplicateListener = (place: string, modules: readonly string[]): string =>
+  withSolutions(`${place} would be called twice for each event: ${modules.join(' and ')} provide its class.`, [
+    'Provide the class once, and export it from that module.',
   ]);
 
 export const forRootTwice = (): string =>
@@ -23,6 +32,11 @@ export const forRootTwice = (): string =>
 export const decoratedTwice = (place: string): string =>
   withSolutions(`${place} carries more than one of @Queue, @Worker and @Handler.`, [
     'Give each queue, or each job name, a method of its own.',
+  ]);
+
+export const notAMethod = (place: string): string =>
+  withSolutions(`${place} is decorated as a handler or listener, and is not a method of instances with a name.`, [
+    'Decorate a method that is not static, not a getter, and whose name is no symbol.',
   ]);
 
 export const classDecoratedTwice = (place: string): string =>
@@ -50,3 +64,59 @@ export const handlerOfAnother = (place: string, own: string, type: string, topic
     'Give @Handler and @Worker the same contract.',
     'Move the method to a class that is a worker of its queue.',
   ]);
+
+export const targetMissing = (place: string, decorator: string, key: string): string =>
+  withSolutions(`${place}: the options of ${decorator} have no ${key}, so nobody knows which queue it is.`, [
+    `Give ${decorator} a contract or a name before its options.`,
+    `Put a text \`${key}\` into the options.`,
+  ]);
+
+export const badFactory = (place: string, decorator: string, others: readonly string[]): string =>
+  withSolutions(
+    others.length > 0
+      ? `${place}: ${decorator} has \`useFactory\` or \`inject\`, and options beside them: ${others.join(', ')}.`
+      : `${place}: ${decorator} needs a function \`useFactory\`, and a list \`inject\` if it has one.`,
+    ['Let `useFactory` return all options of the decorator.', 'Without dependency injection, leave both out.'],
+  );
+
+export const unknownToken = (place: string, decorator: string, token: string, module: string): string =>
+  withSolutions(`${place}: ${decorator} injects ${token} for its options, and no module provides it.`, [
+    `Is ${token} a provider? Add it to ${module}, or import its module there.`,
+    'If it may be missing, write { token, optional: true }.',
+    ...(token === 'undefined' ? ['The token itself is undefined: two files may import each other.'] : []),
+  ]);
+
+export const scopedToken = (place: string, decorator: string, token: string): string =>
+  withSolutions(
+    `${place}: ${decorator} injects ${token} for its options, and that is request-scoped or transient. ` +
+      'Options are made once, when the application starts.',
+    ['Inject a singleton.'],
+  );
+
+export const factoryFailed = (place: string, decorator: string, error: unknown): string =>
+  withSolutions(`${place}: useFactory of ${decorator} threw ${error instanceof Error ? String(error) : show(error)}`, [
+    'Look at what it read: a setting that is missing, or one of another type.',
+  ]);
+
+export const noOptions = (place: string, decorator: string, value: unknown): string =>
+  withSolutions(`${place}: useFactory of ${decorator} returned ${show(value)}.`, [
+    'Return an object with the options of the decorator; {} stands for the defaults.',
+  ]);
+
+export const unknownEvent = (place: string, event: string, nearest: string): string =>
+  withSolutions(`${place}: @OnJob does not know the event "${event}".`, [
+    `Did you mean "${nearest}"?`,
+    "Events of jobs have no prefix ('fail'), all others have one ('queue:paused').",
+  ]);
+
+export const eventWithoutQueue = (place: string, event: string): string =>
+  withSolutions(`${place}: @OnJob('${event}') has a queue, and this event belongs to none.`, ['Leave the queue out.']);
+
+export const eventOfProcess = (place: string, event: string): string =>
+  withSolutions(`${place}: @OnJob('${event}') asks for the whole cluster, and this event stays in its process.`, [
+    "Leave the option scope out, or set it to 'process'.",
+  ]);
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
+}

@@ -1,18 +1,15 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
-import { OqronEngine, type EngineParts } from '../engine/oqron-engine.js';
-import { injectedQueues } from './decorators/inject.decorator.js';
-import { nestLogger } from './nest-logger.js';
+import { OqronInvoker } from './invocation/oqron.invoker.js';
 import { OqronCoreModule } from './oqron-core.module.js';
+import { featureModule, OqronQueuesModule, queuesOfDecorators } from './oqron-queues.module.js';
 import { OqronExplorer } from './oqron.explorer.js';
-import {
-  MODULE_OPTIONS_TOKEN,
-  type ASYNC_OPTIONS_TYPE,
-  type OPTIONS_TYPE,
-  type OqronModuleOptions,
-} from './oqron.module-definition.js';
+import type { ASYNC_OPTIONS_TYPE, OPTIONS_TYPE } from './oqron.module-definition.js';
 import { OqronRunner } from './oqron.runner.js';
-import { OQRON_ENGINE_PARTS } from './oqron.tokens.js';
+import type { QueueTarget } from './oqron.tokens.js';
+
+/** Only of the module that `forRoot` answers: others of this class, in features, give the queues and nothing else. */
+const rootProviders: Provider[] = [OqronExplorer, OqronInvoker, OqronRunner];
 
 /**
  * Registers OqronKit in a Nest application. Import it once, **last** in the root module: Nest destroys modules in
@@ -23,45 +20,39 @@ import { OQRON_ENGINE_PARTS } from './oqron.tokens.js';
  * export class AppModule {}
  * @publicApi
  */
-@Module({ imports: [DiscoveryModule], providers: [OqronExplorer, OqronRunner], exports: [OqronRunner] })
+@Module({ imports: [queuesOfDecorators], exports: [OqronQueuesModule] })
 export class OqronModule {
+  /**
+   * The engine with these options, and beside them `isGlobal` (`false`: queues only where a module imports this class or
+   * {@link forFeature}) and `extraProviders`.
+   *
+   * @throws InvalidOptionsError when the application is made, with every problem of the options
+   */
   static forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    return { module: OqronModule, imports: [withCore(OqronCoreModule.forRoot(options))] };
+    return root(OqronCoreModule.forRoot(options));
   }
 
-  /** Options from dependency injection: `useFactory`, `useClass` or `useExisting`. */
+  /**
+   * Options from dependency injection: `useFactory`, `useClass` or `useExisting`. `isGlobal` and `extraProviders` stand
+   * beside these.
+   */
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return { module: OqronModule, imports: [withCore(OqronCoreModule.forRootAsync(options))] };
+    return root(OqronCoreModule.forRootAsync(options));
+  }
+
+  /**
+   * Provides these queues to the module that imports it. Needed when `isGlobal` is `false`, in modules that are loaded
+   * lazily, and for queues that no `@InjectQueue` names: names known only at run time, `inject: [getQueueToken(Mail)]`.
+   *
+   * @example
+   * @Module({ imports: [OqronModule.forFeature([Mail, `tenant-${id}`])] })
+   * export class MailModule {}
+   */
+  static forFeature(queues: readonly QueueTarget[]): DynamicModule {
+    return featureModule(queues);
   }
 }
 
-/** Adds the engine and the queues. The lists are read when Nest scans the module: by then every class is decorated. */
-function withCore(core: DynamicModule): DynamicModule {
-  return {
-    ...core,
-    get providers(): Provider[] {
-      return [...(core.providers ?? []), ...engineProviders, ...queueProviders()];
-    },
-    get exports(): NonNullable<DynamicModule['exports']> {
-      return [OqronEngine, ...injectedQueues().keys()];
-    },
-  };
-}
-
-const engineProviders: Provider[] = [
-  { provide: OQRON_ENGINE_PARTS, useValue: {} },
-  {
-    provide: OqronEngine,
-    inject: [MODULE_OPTIONS_TOKEN, OQRON_ENGINE_PARTS],
-    useFactory: (options: OqronModuleOptions, parts: EngineParts) =>
-      new OqronEngine({ ...options, logger: options.logger ?? nestLogger() }, parts),
-  },
-];
-
-function queueProviders(): Provider[] {
-  return [...injectedQueues()].map(([token, target]) => ({
-    provide: token,
-    inject: [OqronEngine],
-    useFactory: (engine: OqronEngine) => engine.producer(target),
-  }));
+function root(core: DynamicModule): DynamicModule {
+  return { module: OqronModule, imports: [DiscoveryModule, core], providers: rootProviders, exports: [OqronRunner] };
 }

@@ -57,6 +57,12 @@ export class VirtualClock implements Clock {
     return this.#timers.filter(({ cancelled }) => !cancelled).length;
   }
 
+  /** How long until the next timer (ms), or `undefined` when none is armed. */
+  get nextTimerMs(): number | undefined {
+    const next = this.#timers.find(({ cancelled }) => !cancelled);
+    return next && Math.max(0, next.at - this.#elapsed);
+  }
+
   timer(ms: number, run: () => void): Timer {
     const timer = { at: this.#elapsed + Math.max(0, ms), order: (this.#order += 1), run, cancelled: false };
     const later = this.#timers.findIndex(({ at }) => at > timer.at);

@@ -1,9 +1,11 @@
 // A measured process. Its parent calls one of TASKS at a time and waits for the answer; see lib/measured.mjs.
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { percentile } from './lib/stats.mjs';
 
-const TEXT = 'x'.repeat(100);
-/** About 120 bytes as JSON. */
-const payload = (n) => ({ n, text: TEXT });
+const texts = new Map();
+/** About 120 bytes as JSON, unless the text is to have other `bytes`. */
+const payload = (n, bytes = 100) => ({ n, text: textOf(bytes) });
 
 /** The monotonic clock of the machine (ns): the same in all of its processes, unlike `performance.now()`. */
 const now = () => process.hrtime.bigint();
@@ -14,6 +16,7 @@ const { connect } = await import(`./sides/${side}.mjs`);
 let store;
 /** What the open consumer has handled. */
 let handled;
+let profiler;
 
 const TASKS = {
   async open() {
@@ -24,71 +27,102 @@ const TASKS = {
     await store.close();
   },
 
-  /** Adds one by one, with `inFlight` of them under way. */
-  async add({ queue, jobs, inFlight }) {
+  /** Adds one by one, with `inFlight` of them under way, and begins none after `atMostMs`. */
+  async add({ queue, jobs, inFlight, bytes, atMostMs = Infinity }) {
     const producer = await store.producer(queue);
-    return measured(jobs, async () => {
+    const end = performance.now() + atMostMs;
+    return measured(async () => {
       let added = 0;
       const lane = async () => {
-        while (added < jobs) {
+        while (added < jobs && performance.now() < end) {
           added += 1;
-          await producer.add(payload(added));
+          await producer.add(payload(added, bytes));
         }
       };
       await Promise.all(Array.from({ length: inFlight }, lane));
+      return added;
     });
   },
 
-  async addBulk({ queue, jobs, size }) {
+  async addBulk({ queue, jobs, size, bytes }) {
     const producer = await store.producer(queue);
-    return measured(jobs, async () => {
+    return measured(async () => {
       for (let start = 0; start < jobs; start += size) {
         const count = Math.min(size, jobs - start);
-        await producer.addBulk(Array.from({ length: count }, (_, i) => payload(start + i)));
+        await producer.addBulk(Array.from({ length: count }, (_, i) => payload(start + i, bytes)));
       }
+      return jobs;
     });
   },
 
   /** Handles `jobs` waiting jobs: from the first call of the handler until the store has the end of the last one. */
-  async drain({ queue, jobs, ...options }) {
+  async drain({ queues, jobs, ...options }) {
     let first = 0n;
     let cpu;
     let left = jobs;
     let allDone;
     const all = new Promise((resolve) => (allDone = resolve));
-    const consumer = await store.consumer(queue, {
-      ...options,
-      handler: async () => {
-        if (left === jobs) {
-          first = now();
-          cpu = process.cpuUsage();
-        }
-        left -= 1;
-        if (left === 0) allDone();
-        return 1;
-      },
-    });
+    const handler = async () => {
+      if (left === jobs) {
+        first = now();
+        cpu = process.cpuUsage();
+      }
+      left -= 1;
+      if (left === 0) allDone();
+      return 1;
+    };
+    const consumers = [];
+    for (const queue of queues) consumers.push(await store.consumer(queue, { ...options, handler }));
     await all;
-    let counts = await store.counts(queue);
-    while (counts.active > 0) counts = await store.counts(queue);
+    let waiting = 0;
+    for (const queue of queues) waiting += await waitingAfterAll(queue);
     const result = figures(jobs, first, cpu);
-    if (left < 0 || counts.waiting > 0) throw new Error(`${-left} jobs ran again, ${counts.waiting} wait`);
-    await consumer.close();
+    if (left < 0 || waiting > 0) throw new Error(`${-left} jobs ran again, ${waiting} wait`);
+    for (const consumer of consumers) await consumer.close();
     return result;
   },
 
-  /** Consumes until the process is closed. */
-  async consume({ queue, ...options }) {
-    handled = { count: 0, until: 0, reached: undefined, latencies: [] };
+  /** From the first call of the handler until call number `jobs`. Its consumer goes on until the process is closed. */
+  async claim({ queue, jobs, ...options }) {
+    let calls = 0;
+    let first = 0n;
+    let cpu;
+    let reached;
+    const all = new Promise((resolve) => (reached = resolve));
     await store.consumer(queue, {
       ...options,
-      handler: async ({ at }) => {
-        if (at !== undefined) handled.latencies.push(Number(now() - BigInt(at)) / 1e6);
-        handled.count += 1;
-        if (handled.count === handled.until) handled.reached(now());
+      handler: async () => {
+        calls += 1;
+        if (calls === 1) {
+          first = now();
+          cpu = process.cpuUsage();
+        }
+        if (calls === jobs) reached(figures(jobs, first, cpu));
         return 1;
       },
     });
+    return all;
+  },
+
+  /** Answers when a queue that is consumed has nothing left. */
+  async drained({ queue }) {
+    while ((await waitingAfterAll(queue)) > 0);
+  },
+
+  counts: ({ queue }) => store.counts(queue),
+
+  /** Consumes until the process is closed. */
+  async consume({ queues, ...options }) {
+    handled = { count: 0, until: 0, reached: undefined, latencies: [] };
+    const handler = async ({ at }) => {
+      if (at !== undefined) handled.latencies.push(Number(now() - BigInt(at)) / 1e6);
+      handled.count += 1;
+      if (handled.count === handled.until) handled.reached(now());
+      return 1;
+    };
+    const many = queues.length > 1;
+    for (const queue of queues) await store.consumer(queue, { ...options, handler, many });
+    if (many) await store.consuming?.();
   },
 
   /** When the consumer has handled `jobs` since it was asked last (ns of the monotonic clock). */
@@ -119,18 +153,43 @@ const TASKS = {
     return { samples: all.length, p50: percentile(all, 0.5), p99: percentile(all, 0.99) };
   },
 
+  /** Begins to look where the time goes; `profiled` writes it to a file. */
+  async profile() {
+    profiler = new Session();
+    profiler.connect();
+    await profiler.post('Profiler.enable');
+    await profiler.post('Profiler.start');
+  },
+
+  async profiled({ file }) {
+    const { profile } = await profiler.post('Profiler.stop');
+    profiler.disconnect();
+    writeFileSync(file, JSON.stringify(profile));
+  },
+
   cpu() {
     const { user, system } = process.cpuUsage();
     return user + system;
   },
 };
 
-/** Wall clock and CPU of this process for `jobs` jobs. */
-async function measured(jobs, work) {
+/** How many jobs wait once no job runs. */
+async function waitingAfterAll(queue) {
+  let counts = await store.counts(queue);
+  while (counts.active > 0) counts = await store.counts(queue);
+  return counts.waiting;
+}
+
+function textOf(bytes) {
+  if (!texts.has(bytes)) texts.set(bytes, 'x'.repeat(bytes));
+  return texts.get(bytes);
+}
+
+/** Wall clock and CPU of this process for the jobs that `work` counts. */
+async function measured(work) {
   const cpu = process.cpuUsage();
   const start = now();
-  await work();
-  return figures(jobs, start, cpu);
+  return figures(await work(), start, cpu);
 }
 
 function figures(jobs, start, cpu) {

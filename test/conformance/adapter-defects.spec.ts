@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import {
   collectBrokerConformance,
+  collectLeaderConformance,
   collectLockConformance,
   collectStorageConformance,
   type AdapterFactory,
@@ -12,7 +13,7 @@ import { VirtualClock } from '../../lib/testing/virtual-clock.js';
 import { ADAPTER_DEFECTS, type AdapterKit } from './adapter-defects.js';
 import { SeededBackends, type Edit } from './seeded-backend.js';
 
-type Adapters = Required<NonNullable<Backend['adapters']>>;
+type Adapters = Required<NonNullable<Backend['adapters']>> & { readonly leader: NonNullable<Backend['leader']> };
 type Subject = <K extends AdapterKit>(part: K) => Promise<AdapterSubject<Adapters[K]>>;
 
 const backends = new SeededBackends();
@@ -22,6 +23,7 @@ const cases: Readonly<Record<AdapterKit, (subject: Subject) => ConformanceCase[]
   storage: (subject) => collectStorageConformance(() => subject('storage')),
   broker: (subject) => collectBrokerConformance(() => subject('broker')),
   lock: (subject) => collectLockConformance(() => subject('lock')),
+  leader: (subject) => collectLeaderConformance(() => subject('leader')),
 };
 
 const never: Subject = () => Promise.reject(new Error('never called'));
@@ -51,7 +53,7 @@ async function redCases(kit: AdapterKit, edits: readonly Edit[]): Promise<string
     const clock = new VirtualClock();
     clocks.push(clock);
     const backend = create({ clock });
-    const adapter = (backend.adapters as Adapters)[part];
+    const adapter = ({ ...backend.adapters, leader: backend.leader } as Adapters)[part];
     return { adapter, clock, close: () => backend.close() };
   };
   const red: string[] = [];
@@ -62,9 +64,12 @@ async function redCases(kit: AdapterKit, edits: readonly Edit[]): Promise<string
 }
 
 describe('the adapter kits have teeth', () => {
-  it.each(['storage', 'broker', 'lock'] as const)('unmodified copies pass every case of the %s kit', async (kit) => {
-    expect(await redCases(kit, [])).toEqual([]);
-  });
+  it.each(['storage', 'broker', 'lock', 'leader'] as const)(
+    'unmodified copies pass every case of the %s kit',
+    async (kit) => {
+      expect(await redCases(kit, [])).toEqual([]);
+    },
+  );
 
   it.each(ADAPTER_DEFECTS.map((defect) => [`${defect.kit}: ${defect.name}`, defect] as const))(
     '%s',

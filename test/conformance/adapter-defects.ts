@@ -1,6 +1,6 @@
 import type { Edit } from './seeded-backend.js';
 
-export type AdapterKit = 'storage' | 'broker' | 'lock';
+export type AdapterKit = 'storage' | 'broker' | 'lock' | 'leader';
 
 /** A way to break an adapter, and the cases of its kit that must notice. */
 export interface AdapterDefect {
@@ -24,6 +24,7 @@ const storage = in_('storage', 'memory-storage.ts');
 const broker = in_('broker', 'memory-broker.ts');
 const queue = in_('broker', 'memory-broker-queue.ts');
 const lock = in_('lock', 'memory-lock.ts');
+const leader = in_('leader', 'memory-leader.ts');
 
 export const ADAPTER_DEFECTS: readonly AdapterDefect[] = [
   storage(
@@ -269,5 +270,97 @@ export const ADAPTER_DEFECTS: readonly AdapterDefect[] = [
     'if (this.#live(key)?.ownerId !== ownerId) return false;\n    void ttlMs;',
     '[renew] holds the key for longer, from now on',
     '[renew] many keys are renewed one by one',
+  ),
+
+  leader(
+    'two lead at once',
+    'if (live && last.owner !== owner) return',
+    'if (live && last.owner === "nobody") return',
+    '[campaign] the first one leads, the others hear who and for how long',
+    '[campaign] of 20 at once exactly one leads',
+  ),
+  leader(
+    'a term never ends',
+    'const live = last && last.until > now;',
+    'const live = last && last.until > 0 * now;',
+    '[expiry] another leads when the time is over, in a later term',
+    '[campaign] of 20 at once exactly one takes over when a term has ended',
+  ),
+  leader(
+    'a new leader has the epoch of the one before',
+    'Math.max((last?.epoch ?? 0) + 1, Math.floor(now) * 1_000)',
+    'Math.max(last?.epoch ?? 0, 1)',
+    '[expiry] another leads when the time is over, in a later term',
+    '[resign] another leads at once, in a later term',
+    '[epoch] grows with every term, whoever leads',
+  ),
+  leader(
+    'the epoch is only the time',
+    'Math.max((last?.epoch ?? 0) + 1, Math.floor(now) * 1_000)',
+    'Math.floor(now) * 1_000',
+    '[epoch] grows with every term, whoever leads',
+    '[resign] another leads at once, in a later term',
+  ),
+  leader(
+    'a renewal is a new term',
+    'const epoch = live ? last.epoch :',
+    'const epoch = live ? last.epoch + 1 :',
+    '[campaign] the leader renews its term, from now on, and keeps its epoch',
+  ),
+  leader(
+    'a term is not renewed',
+    'this.#terms.set(name, { owner, epoch, until: now + ttlMs });',
+    'this.#terms.set(name, { owner, epoch, until: live ? last.until : now + ttlMs });',
+    '[campaign] the leader renews its term, from now on, and keeps its epoch',
+  ),
+  leader(
+    'who comes back too late has its old term',
+    'const epoch = live ? last.epoch :',
+    'const epoch = live || last?.owner === owner ? (last?.epoch ?? 0) :',
+    '[expiry] who comes back too late begins a new term',
+  ),
+  leader(
+    'a follower lengthens the term that it asks for',
+    'if (live && last.owner !== owner) return {',
+    'if (live && last.owner !== owner) this.#terms.set(name, { ...last, until: now + ttlMs });\n    if (live && last.owner !== owner) return {',
+    '[campaign] who asks in vain changes nothing',
+  ),
+  leader(
+    'followers hear of the whole time of the term',
+    'if (live && last.owner !== owner) return { leader: false, owner: last.owner, leaseMs: last.until - now };',
+    'if (live && last.owner !== owner) return { leader: false, owner: last.owner, leaseMs: ttlMs };',
+    '[campaign] the first one leads, the others hear who and for how long',
+  ),
+  leader(
+    'anybody may resign',
+    'last.owner !== owner || last.epoch !== epoch) return false;',
+    'last.epoch !== epoch) return false;',
+    '[resign] only by the owner, in its term',
+  ),
+  leader(
+    'an old term may be resigned',
+    'last.owner !== owner || last.epoch !== epoch) return false;',
+    'last.owner !== owner) return false;',
+    '[resign] only by the owner, in its term',
+  ),
+  leader(
+    'to resign forgets the epoch',
+    'this.#terms.set(name, { owner, epoch, until: 0 });',
+    'this.#terms.delete(name);',
+    '[epoch] grows with every term, whoever leads',
+  ),
+  leader(
+    'to resign does nothing',
+    'this.#terms.set(name, { owner, epoch, until: 0 });',
+    'void epoch;',
+    '[resign] another leads at once, in a later term',
+    '[current] says who leads, in which term, and for how long',
+  ),
+  leader(
+    'who led is still named after the end',
+    'if (!last || last.until <= now) return undefined;',
+    'if (!last) return undefined;',
+    '[current] says who leads, in which term, and for how long',
+    '[campaign] who asks in vain changes nothing',
   ),
 ];

@@ -23,6 +23,8 @@ export function command<T>(
       model.cascaded = [];
       model.ended = [];
       model.swept = false;
+      // What follows from one transition comes before what follows from the next.
+      model.state.tail = false;
       await run(drawn)(model, real);
       await look(model, real.store);
     },

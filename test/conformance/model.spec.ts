@@ -23,6 +23,6 @@ describe('the memory store and the model', () => {
       expect(commands).toBeGreaterThan(runs * 5);
     },
     // A hunt may take its time.
-    Math.max(120_000, (number('MODEL_RUNS') ?? 0) * 60),
+    Math.max(600_000, (number('MODEL_RUNS') ?? 0) * 60),
   );
 });

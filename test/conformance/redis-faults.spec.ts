@@ -2,11 +2,24 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Carrier } from '../../lib/backends/redis/carrier.js';
 import { createRedisBackend, type RedisBackend, type RedisClientLike } from '../../lib/backends/redis/index.js';
+import type { RedisParts } from '../../lib/backends/redis/parts.js';
 import { RedisJobStore } from '../../lib/backends/redis/redis-job-store.js';
 import { Bench } from '../../lib/conformance/bench.js';
-import { child, complete, fail, job, jobs, keeping, KEEP_NONE, policy } from '../../lib/conformance/build.js';
+import {
+  child,
+  complete,
+  fail,
+  job,
+  jobs,
+  keeping,
+  KEEP_NONE,
+  policy,
+  type Held,
+} from '../../lib/conformance/build.js';
+import type { Process } from '../../lib/conformance/process.js';
 import type { LeasePolicy } from '../../lib/kernel/ports/job-store.js';
 import type { SignalMessage } from '../../lib/kernel/ports/signals.js';
+import { systemClock } from '../../lib/kernel/ports/system-clock.js';
 import { startServer, type RedisServer } from '../support/redis.js';
 import { failureOf, gate, until } from '../support/until.js';
 
@@ -141,20 +154,20 @@ describe('a process that dies between a transition and what it does elsewhere', 
   const rules: LeasePolicy = policy({ deadLetter: { queue: 'dead' } });
 
   /** The same store, but nothing that it leaves is carried to other slots. */
-  async function dying(environment: string): Promise<{ bench: Bench; half: Bench }> {
+  async function dying(environment: string): Promise<{ bench: Bench; half: Bench; parts: RedisParts }> {
     const bench = await benchOf(environment);
-    const whole = bench.store as unknown as { parts: () => ConstructorParameters<typeof RedisJobStore>[0] };
-    const parts = (whole.parts as unknown as () => ReturnType<ConstructorParameters<typeof RedisJobStore>[0]>)();
-    const idle = { finish: () => Promise.resolve([]), carry: () => Promise.resolve([]) } as unknown as Carrier;
+    const parts = (bench.store as unknown as { parts: () => RedisParts }).parts();
+    const nothing = (): Promise<[]> => Promise.resolve([]);
+    const idle = { finish: nothing, carry: nothing, makeUp: nothing } as unknown as Carrier;
     const half = new Bench(
       new RedisJobStore(
         () => ({ ...parts, carrier: idle }),
-        () => 'unknown',
+        () => undefined,
       ),
       undefined,
     );
     half.now = bench.now;
-    return { bench, half };
+    return { bench, half, parts };
   }
 
   it('leaves follow-up jobs, dead letters and dependants to the next sweep, which does each once', async () => {
@@ -194,6 +207,123 @@ describe('a process that dies between a transition and what it does elsewhere', 
     await bench.counts('sms', { waiting: 2, 'waiting-children': 1 });
     expect(await bench.status('sms', 'of-failed')).toBe('waiting-children');
     await bench.sound();
+  });
+
+  describe('is made up for by claims', () => {
+    /** Claims of a queue that has work left: the ordinary ones of both kinds, and those that take the long way. */
+    const CLAIMS: readonly (readonly [string, (p: Process, held: Held) => Promise<unknown>])[] = [
+      ['a claim', (p) => p.claim('sms', 1)],
+      ['a claim with a limit', (p) => p.claim('sms', 1, { limits: { maxActive: 9 } })],
+      ['a settle that claims', (p, held) => p.settle('sms', [complete(held)], { count: 1 })],
+      ['a failing settle that claims', (p, held) => p.settle('sms', [fail(held)], { count: 1 })],
+    ];
+
+    it.each(CLAIMS)('%s ties what a producer left untied, and does so 2 s later', async (name, claim) => {
+      const { bench, half } = await dying(`tie-${name.replaceAll(' ', '-')}`);
+      const p = bench.process('p');
+      await p.add('mail', job('done'), job('open'));
+      await p.add('sms', job('other'));
+      const parents = ['done', 'open'].map((id) => ({ queue: 'mail', id }));
+      for (const parent of parents) await half.process('mortal').add('sms', child(`of-${parent.id}`, [parent]));
+      await p.finish('mail', complete(await p.takeOne('mail')));
+      // It is left to whoever added them, until that took too long.
+      const held = await p.takeOne('sms');
+      await bench.counts('sms', { active: 1, 'waiting-children': 2 });
+      bench.forward(2_000);
+      await claim(p, held);
+      expect(await bench.status('sms', 'of-done')).toBe('waiting');
+      await p.finish('mail', complete(await p.takeOne('mail')));
+      expect(await bench.status('sms', 'of-open')).toBe('waiting');
+      await bench.sound();
+    });
+
+    it('a claim delivers what a worker left in the outbox, and reports who failed by it', async () => {
+      const { bench, half } = await dying('deliver');
+      const p = bench.process('p');
+      await p.add('mail', job('a'), job('b'));
+      await p.add('sms', child('strict', ['b'], 'cascade-fail'), child('waits', ['a']));
+      const mortal = half.process('mortal');
+      const [a, b] = await mortal.take('mail', 2);
+      if (!a || !b) throw new Error('nothing was leased');
+      await mortal.finish('mail', complete(a), fail(b));
+      bench.forward(2_000);
+      const { cascaded } = await p.claim('mail', 1);
+      expect(cascaded.map(({ id }) => id)).toEqual(['strict']);
+      await bench.counts('sms', { waiting: 1, failed: 1 });
+      await bench.sound();
+    });
+
+    it('all of it, however much was left', async () => {
+      const { bench, half } = await dying('much');
+      const p = bench.process('p');
+      await p.add('mail', job('done'));
+      const many = Array.from({ length: 900 }, (_, n) => child(`c${n}`, [{ queue: 'mail', id: 'done' }]));
+      await half.process('mortal').add('sms', ...many);
+      await p.finish('mail', complete(await p.takeOne('mail')));
+      bench.forward(2_000);
+      expect((await p.claim('sms', 1)).jobs).toEqual([]);
+      await bench.counts('sms', { waiting: 900 });
+    });
+
+    it('which ask again only while there is something', async () => {
+      const { bench, half } = await dying('again');
+      const p = bench.process('p');
+      const mark = (): Promise<string | null> => redis.hget('oqron:{faults:again:sms}:meta', 'left');
+      await p.add('mail', job('open'));
+      await half.process('mortal').add('sms', child('c', [{ queue: 'mail', id: 'open' }]));
+      const first = await mark();
+      expect(Number(first)).toBe(bench.now + 2_000);
+      await half.process('mortal').add('sms', child('d', [{ queue: 'mail', id: 'open' }]));
+      expect(await mark()).toBe(first);
+      half.forward(2_000);
+      await half.process('mortal').claim('sms', 1);
+      await half.process('mortal').claim('sms', 1);
+      expect(Number(await mark())).toBe(half.now + 2_000);
+      bench.now = half.now + 2_000;
+      await p.claim('sms', 1);
+      bench.forward(2_000);
+      await p.claim('sms', 1);
+      expect(await mark()).toBeNull();
+      await bench.sound();
+    });
+
+    it('which do not wait for a queue that does not answer', async () => {
+      const { bench, half, parts } = await dying('silent');
+      const p = bench.process('p');
+      await p.add('mail', job('done'));
+      await half.process('mortal').add('sms', child('c', [{ queue: 'mail', id: 'done' }]));
+      await p.finish('mail', complete(await p.takeOne('mail')));
+      const answers = gate();
+      let asked = 0;
+      const scripts = Object.create(parts.scripts, {
+        run: {
+          value: async (...args: Parameters<typeof parts.scripts.run>) => {
+            if (args[2] === 'link') {
+              asked += 1;
+              await answers.opened;
+            }
+            return parts.scripts.run(...args);
+          },
+        },
+      }) as typeof parts.scripts;
+      const carrier = new Carrier(parts.connections.commands, scripts, parts.registry, systemClock);
+      const patient = new Bench(
+        new RedisJobStore(
+          () => ({ ...parts, carrier }),
+          () => undefined,
+        ),
+        undefined,
+      );
+      for (let n = 1; n <= 3; n += 1) {
+        patient.now = bench.now + n * 2_000;
+        await patient.process('q').claim('sms', 1);
+      }
+      // One at a time: who asks again and again must not pile them up.
+      expect(asked).toBe(1);
+      await bench.counts('sms', { 'waiting-children': 1 });
+      answers.open();
+      await until('the job to be let go', async () => (await bench.status('sms', 'c')) === 'waiting');
+    });
   });
 
   it('settles although another queue refuses what follows, and delivers it when that takes it', async () => {

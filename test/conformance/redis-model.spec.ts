@@ -49,6 +49,6 @@ describe('the Redis store and the model', () => {
       expect(commands).toBeGreaterThan(runs * 5);
     },
     // Two noisy cores; a hunt may take its time.
-    Math.max(150_000, (number('MODEL_RUNS') ?? 0) * 600),
+    Math.max(600_000, (number('MODEL_RUNS') ?? 0) * 600),
   );
 });

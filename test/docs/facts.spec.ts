@@ -21,6 +21,7 @@ const QUEUES = 'docs/queues.md';
 const WORKERS = 'docs/workers.md';
 const CONFIGURATION = 'docs/configuration.md';
 const MANAGER = 'docs/manager.md';
+const NESTJS = 'docs/nestjs.md';
 
 /** The text under a heading, up to the next one of its level. */
 function section(page: string, heading: string): string {
@@ -177,11 +178,12 @@ describe('names', () => {
       .filter((path) => !path.startsWith('lib/conformance/'))
       .flatMap((path) => [...readRepoFile(path).matchAll(/(?:super\(|new OqronError\(|code:)\s*'([A-Z_]+)'/g)])
       .map(([, code = '']) => code);
-    const told = [QUEUES, WORKERS, MANAGER]
+    const told = [QUEUES, WORKERS, MANAGER, NESTJS]
       .flatMap((page) => listed(page, 'Errors'))
       .filter((name) => /^[A-Z_]+$/.test(name));
     const texts =
-      ['Triggers', 'Redis'].map((heading) => section(CONFIGURATION, heading)).join('') + section(WORKERS, 'Errors');
+      ['Triggers', 'Redis', 'PostgreSQL'].map((heading) => section(CONFIGURATION, heading)).join('') +
+      section(WORKERS, 'Errors');
     const inText = [...texts.matchAll(/\(`([A-Z_]+)`\)/g)].map(([, code = '']) => code);
     expect(sorted([...told, ...inText])).toEqual(sorted(thrown));
   });
@@ -213,7 +215,7 @@ describe('references', () => {
   it.each([...PAGES, 'test/README.md'])('%s names only scripts that exist', (page) => {
     const { scripts } = JSON.parse(readRepoFile('package.json')) as { scripts: Record<string, string> };
     const named = [...readRepoFile(page).matchAll(/npm (?:run )?(start|test|[\w:]+)\b/g)].map(([, name = '']) => name);
-    const ofNpm = ['install', 'ci', 'package'];
+    const ofNpm = ['install', 'ci', 'package', 'init', 'pkg'];
     expect(sorted(named).filter((name) => !(name in scripts) && !ofNpm.includes(name))).toEqual([]);
   });
 

@@ -45,7 +45,7 @@ export class AppProcess {
   }
 
   /** Waits until it has printed something; answers the first group, or all that matched. */
-  async printed(what: RegExp, deadlineMs = 10_000): Promise<string> {
+  async printed(what: RegExp, deadlineMs = 60_000): Promise<string> {
     const probe = (): string | undefined => {
       const found = what.exec(this.output);
       if (!found && !this.running) throw new Error(`the process ended:\n${this.output}`);

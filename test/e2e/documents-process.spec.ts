@@ -42,7 +42,7 @@ describe('the demo as a process', () => {
     expect(status).toBe('completed');
     expect(result?.sha256).toBe(createHash('sha256').update(body).digest('hex'));
     expect(seconds).toBeLessThan(MAX_SECONDS);
-  }, 60_000);
+  }, 120_000);
 
   it('digests the README', async () => {
     const text = await readFile(join(ROOT, 'README.md'));
@@ -69,7 +69,7 @@ describe('the demo as a process', () => {
     expect(await demo.ended).toEqual({ code: 0, signal: null });
     expect(demo.leftNothing).toBe(true);
     expect(demo.output).not.toMatch(/unhandled| ERROR /i);
-  }, 20_000);
+  }, 120_000);
 });
 
 describe('the demo that cannot start', () => {

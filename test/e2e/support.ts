@@ -36,7 +36,7 @@ export class Client {
     return (await response.json()) as DocumentView;
   }
 
-  until(id: string, what: string, done: (view: DocumentView) => boolean, deadlineMs = 10_000): Promise<DocumentView> {
+  until(id: string, what: string, done: (view: DocumentView) => boolean, deadlineMs = 30_000): Promise<DocumentView> {
     const probe = async () => {
       await sleep(POLL_MS);
       const view = await this.view(id);
@@ -45,7 +45,7 @@ export class Client {
     return until(`document ${id} to be ${what}`, probe, deadlineMs);
   }
 
-  untilFinal(id: string, deadlineMs = 10_000): Promise<DocumentView> {
+  untilFinal(id: string, deadlineMs = 30_000): Promise<DocumentView> {
     return this.until(id, 'finished', ({ status }) => FINAL.includes(status), deadlineMs);
   }
 

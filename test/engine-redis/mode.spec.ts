@@ -133,11 +133,25 @@ describe('the mode "redis"', () => {
     expect(await adapters.storage.count('jobs', { status: 'waiting' })).toBe(1);
     expect(await failureOf(adapters.storage.delete('jobs', 'm'))).toBeInstanceOf(ReadOnlyNamespaceError);
     expect(await failureOf(adapters.storage.get('settings', 'x'))).toBeInstanceOf(ModuleNotAvailableError);
-    for (const read of [() => adapters.broker, () => adapters.lock]) {
-      const error = thrownBy(read);
-      expect(error).toBeInstanceOf(ModuleNotAvailableError);
-      expect(error.message).toContain('of the backend "redis"');
-    }
+    const error = thrownBy(() => adapters.broker);
+    expect(error).toBeInstanceOf(ModuleNotAvailableError);
+    expect(error.message).toContain('of the backend "redis"');
+    expect(await adapters.lock.acquire('report', 'a', 1_000)).toBe(true);
+  });
+
+  it('has the lock, before the start too, for all processes of a project and environment and for no other', async () => {
+    const { url, project } = await redisSpace();
+    const of = (environment: string) => engineOf({ redis: url, project: `${project}:lock`, environment }).adapters.lock;
+    const [one, twin, other] = [of('a'), of('a'), of('a:')];
+    expect(await one.acquire('report', 'a', 60_000)).toBe(true);
+    expect(await twin.acquire('report', 'b', 60_000)).toBe(false);
+    expect(await other.acquire('report', 'b', 60_000)).toBe(true);
+    expect(await twin.renewMany?.(['report', 'other'], 'a', 60_000)).toEqual([true, false]);
+    await one.release('report', 'a');
+    expect(await twin.isOwner('report', 'a')).toBe(false);
+    await engines[0]?.stop();
+    await expect(one.acquire('report', 'a', 60_000)).rejects.toMatchObject({ code: 'ENGINE_STATE' });
+    await other.release('report', 'b');
   });
 
   it('runs in a Nest application', async () => {

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { startServer, type RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import type { EngineProcess } from './engine-process.js';
-import { Fleet } from './fleet.js';
+import type { EngineProcess } from '../engine-stores/engine-process.js';
+import { Fleet } from '../engine-stores/fleet.js';
 
 const BACK_WITHIN_MS = 3_000;
 
@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function begin(...settings: readonly string[]): Promise<{ server: RedisServer; fleet: Fleet }> {
   server = await startServer(...settings);
-  fleet = new Fleet(server.url, 'outage');
+  fleet = new Fleet({ mode: 'redis', redis: server.url, project: 'outage' });
   return { server, fleet };
 }
 

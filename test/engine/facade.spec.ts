@@ -110,7 +110,7 @@ describe('OqronKit', () => {
   it('keeps no engine when init fails, so that it can be called again', async () => {
     expect(await failureOf(init({ project: '' }))).toBeInstanceOf(InvalidOptionsError);
     expect(
-      await failureOf(init({ mode: 'db', postgres: { connectionString: 'postgresql://localhost' } })),
+      await failureOf(init({ mode: 'hybrid-db', redis: 'redis://localhost', postgres: 'postgresql://localhost' })),
     ).toBeInstanceOf(ModuleNotAvailableError);
     const failing = OqronKit.init({
       config: { logger: false },

@@ -3,6 +3,7 @@ import {
   NonRetryableError,
   OqronEngine,
   ReleaseError,
+  type Clock,
   type EngineEvents,
   type EngineParts,
   type JobContext,
@@ -395,6 +396,55 @@ describe('while a job waits at a gate', () => {
     const job = await world.engine().producer('q').getJob(id);
     expect(job).toMatchObject({ status: 'waiting', attemptMade: 0 });
   });
+
+  it.each(['single jobs', 'batches'])(
+    'nothing is called on a lease that ran out while its process stood still (%s)',
+    async (kind) => {
+      const { clock } = world;
+      let stoodStill = 0;
+      const own: Clock = {
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic() + stoodStill,
+        timer: (ms, run) => clock.timer(ms, run),
+        immediate: (run) => clock.immediate(run),
+        watch: (run) => clock.watch(run),
+      };
+      const called: string[] = [];
+      const handler: Partial<QueueOptions> =
+        kind === 'batches'
+          ? {
+              handler: undefined,
+              batchSize: 2,
+              processBatch: (ctxs) => (called.push('handler'), ctxs.map(() => ({ status: 'fulfilled', value: 1 }))),
+            }
+          : { handler: () => called.push('handler') };
+      const { queue, engine } = await running(
+        {
+          ...handler,
+          lockTtlMs: '30s',
+          hooks: { beforeRun: () => void called.push('beforeRun') },
+          // The loop goes on after a minute, and this answer comes before any timer.
+          rateLimiter: {
+            check: () => {
+              stoodStill += stoodStill === 0 ? 60_000 : 0;
+              return true;
+            },
+          },
+        },
+        { clock: own },
+      );
+      const lost: string[] = [];
+      engine.on('worker:lost-lease', ({ id }) => lost.push(id));
+      const { id } = await queue.add(1);
+      await clock.advance('1s');
+      expect(called).toEqual([]);
+      expect(lost).toEqual([id]);
+      expect(engine.health()).toMatchObject({ running: 0, zombies: 0 });
+      // Somebody takes it back, and it runs.
+      await clock.advance('1m');
+      expect(called).toEqual(['beforeRun', 'handler']);
+    },
+  );
 });
 
 describe('on the real clock', () => {

@@ -235,8 +235,11 @@ describe('tx', () => {
     expect(error).toBeInstanceOf(TransactionsNotSupportedError);
     expect(error).toMatchObject({ code: 'TX_NOT_SUPPORTED' });
     expect(error.message).toMatch(/"memory".*PostgreSQL/);
-    expect(await failureOf(queue.addBulk([{ data: 1 }, { data: 2, opts: { tx } }]))).toMatchObject({
+    expect(await failureOf(queue.addBulk([{ data: 1 }, { data: 2 }], { tx }))).toMatchObject({
       code: 'TX_NOT_SUPPORTED',
+    });
+    expect(await failureOf(queue.addBulk([{ data: 1 }, { data: 2, opts: { tx } }]))).toMatchObject({
+      code: 'INVALID_OPTIONS',
       message: expect.stringContaining('item 1') as unknown,
     });
     expect(calls).toEqual([]);

@@ -90,7 +90,7 @@ describe("prefetch | 'auto'", () => {
         processBatch: (ctxs) => world.begun.push(...ctxs.map(({ data: n }) => ({ n, at: 0, by: '' }))) as never,
       },
     ],
-    ['more than 50 slots', { concurrency: 51 }],
+    ['more than 100 slots', { concurrency: 101 }],
   ])('is off with %s', async (_name, options) => {
     const concurrency = options.concurrency ?? 1;
     await world.queueOf().addBulk(upTo(20 * concurrency + 150).map((data) => ({ data })));

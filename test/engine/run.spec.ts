@@ -247,7 +247,8 @@ describe('named handlers', () => {
     expect(await mail.getJob(id)).toMatchObject({ attemptMade: 0 });
     await world.clock.advance('2m');
     expect(await mail.getJob(id)).toMatchObject({ status: 'failed', error: { code: 'UNKNOWN_JOB_NAME' } });
-    expect(released).toEqual(Array.from({ length: 120 }, (_, i) => i * 5_000));
+    // Others are let go first, each time for a moment.
+    expect(released).toEqual(Array.from({ length: 115 }, (_, i) => i * 5_250));
     const errors = world.log.matching('error', /no handler for the name "goodbye"/);
     expect(errors.length).toBe(released.length + 1);
     expect(errors[0]?.message).toContain('known names: "welcome", "reset"');
@@ -267,6 +268,21 @@ describe('named handlers', () => {
     await world.clock.advance('20s');
     const read = next.producer<Mails, string>('mail');
     expect(await read.getJob(id)).toMatchObject({ status: 'completed', attemptMade: 1, returnValue: 'reset t' });
+  });
+
+  it('go to who knows their name, however near to the store those are who do not', async () => {
+    const queue = { name: 'mail', pollIntervalMs: 4_000 };
+    const old = world.engine();
+    const oldMail = old.queue<Mails>({ ...queue, handlers: { welcome: () => undefined } });
+    await old.start();
+    const { id } = await oldMail.add('reset', { token: 't' });
+    await world.clock.advance('1s');
+    // Its timers come behind those of the first one, for the same instants.
+    const next = world.engine();
+    next.queue<Mails, string>({ ...queue, handlers: { reset: ({ data }) => `reset ${data.token}` } });
+    await next.start();
+    await world.clock.advance('15s');
+    expect(await oldMail.getJob(id)).toMatchObject({ status: 'completed', returnValue: 'reset t' });
   });
 
   it('count the 10 minutes from the first such release, not over the whole life of a job', async () => {

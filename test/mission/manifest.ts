@@ -52,7 +52,7 @@ export const EXAMPLES = [
     id: 'adapters-3',
     page: 'adapters',
     heading: 'PostgreSQL (Production)',
-    state: { waitsFor: ["mode 'db'", 'cronModule'] },
+    state: { waitsFor: ['cronModule'] },
     library: init,
   },
   {
@@ -66,7 +66,7 @@ export const EXAMPLES = [
     id: 'adapters-5',
     page: 'adapters',
     heading: 'Using Adapter Factory Functions',
-    state: { waitsFor: ["adapter type 'postgres'", "adapter type 'redis'", "mode 'custom'", 'cronModule'] },
+    state: { waitsFor: ["adapter type 'postgres'", "mode 'custom'", 'cronModule'] },
     library: ['queueModule', 'cronModule'],
   },
   {

@@ -1,6 +1,5 @@
 import {
   createAdapters,
-  createLockAdapter,
   createStorageAdapter,
   cron,
   cronModule,
@@ -29,9 +28,7 @@ export const MISSING = {
   scheduleModule: () => scheduleModule(),
   webhook: () => webhook(),
   "adapter type 'postgres'": () => createStorageAdapter({ type: 'postgres', postgres }),
-  "adapter type 'redis'": () => createLockAdapter({ type: 'redis', redis }),
   "adapters of the mode 'redis'": () => createAdapters({ mode: 'redis', redis }),
-  "mode 'db'": () => new OqronEngine({ ...silent, mode: 'db', postgres }),
   "mode 'hybrid-db'": () => new OqronEngine({ ...silent, mode: 'hybrid-db', redis, postgres }),
   "mode 'custom'": () => new OqronEngine({ ...silent, mode: 'custom', ...option('adapters', {}) }),
 } satisfies Record<string, () => unknown>;

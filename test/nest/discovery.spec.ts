@@ -1,7 +1,8 @@
+import { LazyModuleLoader } from '@nestjs/core';
 import { Controller, Injectable, Module, Scope, type Type } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineQueue, InvalidOptionsError, OqronEngine, type JobContext } from 'oqronkit';
-import { InjectQueue, OqronModule, Queue, Worker, type QueueOf } from 'oqronkit/nestjs';
+import { Handler, InjectQueue, OnJob, OqronModule, Queue, Worker, type QueueOf } from 'oqronkit/nestjs';
 import { NestWorld } from '../support/nest-world.js';
 import { failureOf } from '../support/until.js';
 
@@ -33,7 +34,9 @@ const app = (...providers: Type[]) => ({ imports: [OqronModule.forRoot({})], pro
 
 /** What an engine of an application runs, as `Class.method` lines of its bootstrap table. */
 const table = (): string[] =>
-  world.logger.lines.flatMap((line) => (line.startsWith('log OqronExplorer ') ? [line.slice(18)] : []));
+  world.logger.lines.flatMap((line) =>
+    line.startsWith('log OqronExplorer ') ? [line.slice(18).replace(/ +/g, ' ')] : [],
+  );
 
 describe('a decorated method', () => {
   it('runs the jobs of a contract with payload and context, as a method of its provider', async () => {
@@ -179,6 +182,128 @@ describe('a decorated method', () => {
   });
 });
 
+describe('what the explorer meets in an application', () => {
+  it.each([
+    ['a plain object', () => ({ double: () => 1 })],
+    ['an object without a prototype', () => Object.create(null) as object],
+    ['a class', () => class Fake {}],
+    ['null', () => null],
+    ['a proxy that has everything', () => new Proxy({}, { get: () => () => new Error('a mock was called') })],
+  ])('is %s in place of a provider: no handler, and no crash', async (_title, make) => {
+    const nest = await world.start(app(Doubler, Sender), {}, (builder) =>
+      builder.overrideProvider(Doubler).useValue(make()),
+    );
+    expect(table()).toEqual([]);
+    const { id } = await nest.get(Sender).queue.add({ n: 1 });
+    await world.clock.settle();
+    expect(await nest.get(Sender).queue.getJob(id)).toMatchObject({ status: 'waiting' });
+  });
+
+  it('is a class, or an instance, in place of a provider: its own handlers count', async () => {
+    class Tripler {
+      @Worker(Double)
+      triple({ n }: { n: number }): number {
+        return n * 3;
+      }
+    }
+    for (const override of [{ useClass: Tripler }, { useValue: new Tripler() }]) {
+      const nest = await world.start(app(Doubler, Sender), {}, (builder) => {
+        const overridden = builder.overrideProvider(Doubler);
+        return 'useClass' in override ? overridden.useClass(override.useClass) : overridden.useValue(override.useValue);
+      });
+      const { queue } = nest.get(Sender);
+      const { id } = await queue.add({ n: 7 });
+      await world.clock.settle();
+      expect((await queue.getJob(id))?.returnValue).toBe(21);
+    }
+  });
+
+  it('is getters, of instances too, that must not be called, whatever their names are', async () => {
+    let calls = 0;
+    @Injectable()
+    class Lazy extends Doubler {
+      constructor() {
+        super();
+        Object.defineProperty(this, 'connection', { enumerable: true, get: () => (calls += 1) });
+      }
+
+      get client(): number {
+        return (calls += 1);
+      }
+    }
+    const nest = await world.start(app(Lazy, Sender));
+    const { queue } = nest.get(Sender);
+    const { id } = await queue.add({ n: 7 });
+    await world.clock.settle();
+    expect((await queue.getJob(id))?.returnValue).toBe(14);
+    expect(calls).toBe(0);
+  });
+
+  it('is one instance under several tokens: it is one host, in the module of its class', async () => {
+    @Injectable()
+    class One {
+      @Worker(Double, { inject: ['CONCURRENCY'], useFactory: (concurrency: number) => ({ concurrency }) })
+      double({ n }: { n: number }): number {
+        return n * 2;
+      }
+    }
+    @Module({ providers: [One, { provide: 'CONCURRENCY', useValue: 3 }], exports: [One] })
+    class Home {}
+    @Module({
+      imports: [Home],
+      providers: [
+        { provide: 'MADE', inject: [One], useFactory: (one: One) => one },
+        { provide: 'ALIAS', useExisting: One },
+        { provide: 'CONCURRENCY', useValue: 9 },
+      ],
+    })
+    class Other {}
+    for (const imports of [
+      [Other, Home],
+      [Home, Other],
+    ]) {
+      await world.start({ imports: [...imports, OqronModule.forRoot({})] });
+      expect(table().pop()).toBe('One.double {worker double} concurrency 3');
+    }
+  });
+
+  it.each([
+    ['request-scoped', Scope.REQUEST],
+    ['transient', Scope.TRANSIENT],
+  ])('is a %s class and its alias: one handler, and an instance for each job', async (_title, scope) => {
+    const instances = new Set<object>();
+    @Injectable({ scope })
+    class Scoped {
+      @Worker(Double)
+      run(): number {
+        instances.add(this);
+        return instances.size;
+      }
+    }
+    const nest = await world.start({
+      imports: [OqronModule.forRoot({})],
+      providers: [{ provide: 'ALIAS', useExisting: Scoped }, Scoped, Sender],
+    });
+    expect(table()).toEqual(['Scoped.run {worker double} concurrency 1']);
+    const { queue } = nest.get(Sender);
+    await queue.add({ n: 1 });
+    const { id } = await queue.add({ n: 2 });
+    await world.clock.settle();
+    expect((await queue.getJob(id))?.returnValue).toBe(2);
+  });
+
+  it('is a module that is loaded lazily, later: its handlers are not found', async () => {
+    @Module({ providers: [Doubler] })
+    class Late {}
+    const nest = await world.start(app(Sender));
+    await nest.get(LazyModuleLoader).load(() => Late);
+    const { queue } = nest.get(Sender);
+    const { id } = await queue.add({ n: 1 });
+    await world.clock.settle();
+    expect(await queue.getJob(id)).toMatchObject({ status: 'waiting' });
+  });
+});
+
 describe('a mistake in the decorators', () => {
   it('names both classes when two handle the same queue, and starts nothing', async () => {
     @Injectable()
@@ -200,7 +325,7 @@ describe('a mistake in the decorators', () => {
     expect(error).toBeInstanceOf(InvalidOptionsError);
     expect(error.message).toContain('Two handlers are registered for worker "double": First.run and Second.go.');
     expect(error.message).toContain('Potential solutions:');
-    expect(nest.get(OqronEngine).health()).toMatchObject({ state: 'new', running: 0 });
+    expect(nest.get(OqronEngine).health()).toMatchObject({ state: 'stopped', running: 0 });
     expect(world.clock.pendingTimers).toBe(0);
   });
 
@@ -211,43 +336,19 @@ describe('a mistake in the decorators', () => {
     class B {}
     const nest = await world.compile({ imports: [A, B, OqronModule.forRoot({})] });
     expect((await failureOf(nest.init())).message).toMatch(
-      /Doubler\.double and Doubler\.double.*\n[^]*provide it once/,
+      /Doubler\.double \(A\) and Doubler\.double \(B\)\.\n[^]*provide it once/,
     );
   });
 
-  it.each([
-    ['request-scoped', Scope.REQUEST],
-    ['transient', Scope.TRANSIENT],
-  ])('says what to do about a %s class', async (_title, scope) => {
-    @Injectable({ scope })
-    class Scoped {
-      @Worker(Double)
-      run(): number {
-        return 1;
-      }
-    }
-    const nest = await world.compile(app(Scoped));
-    const error = await failureOf(nest.init());
-    expect(error.message).toContain(
-      'Scoped.run cannot run jobs: its class, or something it injects, is request-scoped',
-    );
-    expect(error.message).toContain('ModuleRef.resolve()');
-  });
-
-  it('says the same of a singleton that injects something request-scoped', async () => {
-    @Injectable({ scope: Scope.REQUEST })
-    class Tenant {}
+  it('is found when a class and one that extends it are both provided', async () => {
     @Injectable()
-    class Handlers {
-      constructor(readonly tenant: Tenant) {}
-
-      @Worker(Double)
-      run(): number {
-        return 1;
-      }
+    class Tripler extends Doubler {
+      override factor = 3;
     }
-    const nest = await world.compile(app(Tenant, Handlers));
-    expect((await failureOf(nest.init())).message).toContain('Handlers.run cannot run jobs');
+    const nest = await world.compile(app(Doubler, Tripler));
+    expect((await failureOf(nest.init())).message).toMatch(
+      /Doubler\.double and Tripler\.double\.\n[^]*One class extends the other/,
+    );
   });
 
   it('is reported with all the others, each with its place', async () => {
@@ -259,9 +360,9 @@ describe('a mistake in the decorators', () => {
       @Worker('ok', { concurrency: 0, timeout: 'soon' as '1s' })
       options(): void {}
     }
-    @Injectable({ scope: Scope.REQUEST })
+    @Injectable()
     class Worse {
-      @Worker('fine')
+      @Handler('welcome')
       run(): void {}
     }
     const nest = await world.compile(app(Bad, Worse));
@@ -270,7 +371,7 @@ describe('a mistake in the decorators', () => {
       expect.stringMatching(/^Bad\.name: .*"two words" is not a name/),
       expect.stringMatching(/^Bad\.options: timeout: expected ms/),
       expect.stringMatching(/^Bad\.options: concurrency: expected a whole number/),
-      expect.stringMatching(/^Worse\.run cannot run jobs/),
+      expect.stringMatching(/^Worse has @Handler on Worse\.run, and no @Worker/),
     ]);
   });
 
@@ -283,5 +384,42 @@ describe('a mistake in the decorators', () => {
       }
       return Twice;
     }).toThrow(/Twice\.run carries more than one of @Queue, @Worker and @Handler/);
+  });
+
+  it('that stands on something else than a method is refused where it is written', () => {
+    const key = Symbol('run');
+    const places = [
+      () => {
+        class Static {
+          @Queue('a')
+          static run(): void {}
+        }
+        return Static;
+      },
+      () => {
+        class Getter {
+          @Queue('a')
+          get run(): () => void {
+            return () => undefined;
+          }
+        }
+        return Getter;
+      },
+      () => {
+        class Symbolic {
+          @OnJob('fail')
+          [key](): void {}
+        }
+        return Symbolic;
+      },
+    ];
+    const messages = places.map((place) => {
+      try {
+        return place().name;
+      } catch (error) {
+        return (error as TypeError).message.split(' is ')[0];
+      }
+    });
+    expect(messages).toEqual(['Static.run', 'Getter.run', 'Symbolic.Symbol(run)']);
   });
 });

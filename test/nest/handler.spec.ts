@@ -66,7 +66,9 @@ const app = (...providers: Type[]) => ({ imports: [OqronModule.forRoot({})], pro
 
 /** The lines of the bootstrap table. */
 const table = (): string[] =>
-  world.logger.lines.flatMap((line) => (line.startsWith('log OqronExplorer ') ? [line.slice(18)] : []));
+  world.logger.lines.flatMap((line) =>
+    line.startsWith('log OqronExplorer ') ? [line.slice(18).replace(/ +/g, ' ')] : [],
+  );
 
 async function problemsOf(...providers: Type[]): Promise<readonly string[]> {
   const error = await failureOf<InvalidOptionsError>((await world.compile(app(...providers))).init());
@@ -231,6 +233,27 @@ describe('a class with @Worker', () => {
     ]);
   });
 
+  it.each([
+    ['request-scoped', Scope.REQUEST],
+    ['transient', Scope.TRANSIENT],
+  ])('that is %s runs each job with an instance of its own', async (_title, scope) => {
+    const instances = new Set<object>();
+    @Injectable({ scope })
+    @Worker(Mail)
+    class Scoped {
+      @Handler('welcome')
+      welcome(): number {
+        instances.add(this);
+        return instances.size;
+      }
+    }
+    const { mail } = (await world.start(app(Scoped, Sender))).get(Sender);
+    await mail.add('welcome', { to: 'ada' });
+    const { id } = await mail.add('welcome', { to: 'grace' });
+    await world.clock.settle();
+    expect(await mail.getJob(id)).toMatchObject({ status: 'completed', returnValue: 2 });
+  });
+
   it('polls nothing where its module is not selected, and is listed as inactive', async () => {
     const backend = createMemoryBackend({ clock: world.clock });
     const start = (modules: NonNullable<OqronModuleOptions['modules']>) =>
@@ -368,20 +391,7 @@ describe('a mistake with @Handler', () => {
     @Module({ providers: [Mailer] })
     class B {}
     const nest = await world.compile({ imports: [A, B, OqronModule.forRoot({})] });
-    expect((await failureOf(nest.init())).message).toMatch(/Mailer and Mailer\.\n[^]*provide it once/);
-  });
-
-  it.each([
-    ['request-scoped', Scope.REQUEST],
-    ['transient', Scope.TRANSIENT],
-  ])('is a %s class', async (_title, scope) => {
-    @Injectable({ scope })
-    @Worker(Mail)
-    class Scoped {
-      @Handler('welcome')
-      welcome(): void {}
-    }
-    expect(await problemsOf(Scoped)).toEqual([expect.stringMatching(/^Scoped cannot run jobs: its class, or/)]);
+    expect((await failureOf(nest.init())).message).toMatch(/Mailer \(A\) and Mailer \(B\)\.\n[^]*provide it once/);
   });
 
   it('is reported with all the others, each with its place, and starts nothing', async () => {
@@ -404,7 +414,7 @@ describe('a mistake with @Handler', () => {
       expect.stringMatching(/^Bad: concurrency: expected a whole number/),
       expect.stringMatching(/^Lost has @Handler on Lost\.welcome/),
     ]);
-    expect(nest.get(OqronEngine).health()).toMatchObject({ state: 'new', running: 0 });
+    expect(nest.get(OqronEngine).health()).toMatchObject({ state: 'stopped', running: 0 });
   });
 
   it('is refused where it is written when a method has another decorator, or a class two', () => {

@@ -11,7 +11,7 @@ import {
   getQueueToken,
   InjectOqron,
   InjectQueue,
-  OQRON_ENGINE_PARTS,
+  OQRON_CLOCK,
   OqronModule,
   OqronRunner,
   Worker,
@@ -112,7 +112,7 @@ describe('a test', () => {
     const { id, createdAt } = await nest.get(Producers).byContract.add({ to: 'ada' });
     expect(createdAt).toBe(at);
     expect((await backend.store.admin.get('mail', id))?.data).toBe('{"to":"ada"}');
-    expect(nest.get<unknown>(OQRON_ENGINE_PARTS)).toMatchObject({ clock: world.clock });
+    expect(nest.get<unknown>(OQRON_CLOCK)).toBe(world.clock);
   });
 });
 
@@ -131,8 +131,8 @@ describe('forRoot', () => {
     const error = await failureOf<InvalidOptionsError>(world.compile({ imports: [OqronModule.forRoot(config)] }));
     expect(error).toBeInstanceOf(InvalidOptionsError);
     expect(error.problems).toHaveLength(3);
-    const db = { mode: 'db', postgres: { connectionString: 'postgresql://localhost' } } as const;
-    expect(await failureOf(world.compile({ imports: [OqronModule.forRoot(db)] }))).toBeInstanceOf(
+    const hybrid = { mode: 'hybrid-db', redis: 'redis://localhost', postgres: 'postgresql://localhost' } as const;
+    expect(await failureOf(world.compile({ imports: [OqronModule.forRoot(hybrid)] }))).toBeInstanceOf(
       ModuleNotAvailableError,
     );
   });

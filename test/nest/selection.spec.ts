@@ -78,7 +78,7 @@ describe('an API application and a worker application with one store', () => {
     const table = world.logger.lines.filter((line) => line.startsWith('log OqronExplorer'));
     expect(table).toEqual([
       'log OqronExplorer Videos.encode {worker encode} concurrency 2',
-      'log OqronExplorer Videos.notify {queue notify} inactive: the queue module is not selected',
+      'log OqronExplorer Videos.notify {queue notify}  inactive: the queue module is not selected',
     ]);
   });
 

@@ -1,7 +1,7 @@
 import type { ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import type { EngineParts } from 'oqronkit';
-import { OQRON_ENGINE_PARTS } from 'oqronkit/nestjs';
+import { OQRON_BACKEND, OQRON_CLOCK, OQRON_RANDOM } from 'oqronkit/nestjs';
 import { VirtualClock } from 'oqronkit/testing';
 import { passUntil } from './pass-until.js';
 
@@ -32,8 +32,10 @@ export class NestWorld {
   ): Promise<TestingModule> {
     const builder = Test.createTestingModule(metadata)
       .setLogger(this.logger)
-      .overrideProvider(OQRON_ENGINE_PARTS)
-      .useValue({ clock: this.clock, ...parts });
+      .overrideProvider(OQRON_CLOCK)
+      .useValue(parts.clock ?? this.clock);
+    if (parts.random) builder.overrideProvider(OQRON_RANDOM).useValue(parts.random);
+    if (parts.backend) builder.overrideProvider(OQRON_BACKEND).useValue(parts.backend);
     const app = await override(builder).compile();
     this.#apps.push(app);
     return app;

@@ -27,23 +27,13 @@ export async function startCluster(): Promise<RedisCluster> {
     '5000',
   ];
   const servers = await Promise.all(Array.from({ length: NODES }, () => startServer(...settings)));
-  const nodes = servers.map(({ url }) => new Redis(url));
-  for (const [i, node] of nodes.entries()) {
-    const last = i === NODES - 1 ? SLOTS - 1 : Math.floor(((i + 1) * SLOTS) / NODES) - 1;
-    await node.call('CLUSTER', 'ADDSLOTSRANGE', Math.floor((i * SLOTS) / NODES), last);
-    await node.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
-    for (const { port } of servers) await node.call('CLUSTER', 'MEET', '127.0.0.1', port);
+  try {
+    await join(servers);
+  } catch (error) {
+    // A server left behind would keep the test run from ending.
+    await Promise.all(servers.map((server) => server.stop()));
+    throw error;
   }
-  await until(
-    'the cluster to form',
-    async () => {
-      const infos = await Promise.all(nodes.map(async (node) => String(await node.call('CLUSTER', 'INFO'))));
-      const known = `cluster_known_nodes:${NODES}`;
-      return infos.every((info) => info.includes('cluster_state:ok') && info.includes(known));
-    },
-    15_000,
-  );
-  for (const node of nodes) node.disconnect();
   const client = new Cluster(servers.map(({ port }) => ({ host: '127.0.0.1', port })));
   client.on('error', () => undefined);
   return {
@@ -61,6 +51,33 @@ export async function startCluster(): Promise<RedisCluster> {
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+/** Makes one Cluster of the servers. */
+async function join(servers: readonly RedisServer[]): Promise<void> {
+  const nodes = servers.map(({ url }) => new Redis(url));
+  try {
+    for (const [i, node] of nodes.entries()) {
+      const last = i === NODES - 1 ? SLOTS - 1 : Math.floor(((i + 1) * SLOTS) / NODES) - 1;
+      await node.call('CLUSTER', 'ADDSLOTSRANGE', Math.floor((i * SLOTS) / NODES), last);
+      await node.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
+    }
+    // Only now: a node that was met already refuses to be given an epoch.
+    for (const node of nodes) {
+      for (const { port } of servers) await node.call('CLUSTER', 'MEET', '127.0.0.1', port);
+    }
+    await until(
+      'the cluster to form',
+      async () => {
+        const infos = await Promise.all(nodes.map(async (node) => String(await node.call('CLUSTER', 'INFO'))));
+        const known = `cluster_known_nodes:${NODES}`;
+        return infos.every((info) => info.includes('cluster_state:ok') && info.includes(known));
+      },
+      15_000,
+    );
+  } finally {
+    for (const node of nodes) node.disconnect();
+  }
 }
 
 let spaces = 0;

@@ -26,8 +26,13 @@ export async function startServer(...settings: readonly string[]): Promise<Redis
   const port = await freePort();
   const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
   const start = async (): Promise<ChildProcess> => {
-    const made = spawn(SERVER, [...base, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await ready(made);
+    const made = spawn(SERVER, [...base, ...settings], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      await ready(made);
+    } catch (error) {
+      await ended(made, 'SIGKILL');
+      throw error;
+    }
     return made;
   };
   let child = await start();
@@ -62,7 +67,8 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void>
   await exit;
 }
 
-async function freePort(): Promise<number> {
+/** A port on loopback that nobody uses now. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };

@@ -32,8 +32,10 @@ async function removeProject(url: string, name: string): Promise<void> {
   const redis = new Redis(url, { retryStrategy: null });
   redis.on('error', () => undefined);
   try {
-    for await (const keys of redis.scanStream({ match: `oqron:{${name}*`, count: 1_000 })) {
-      if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
+    for (const match of [`oqron:{${name}*`, `oqron:lock:{*${name}*`]) {
+      for await (const keys of redis.scanStream({ match, count: 1_000 })) {
+        if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
+      }
     }
   } finally {
     redis.disconnect();

@@ -2,7 +2,11 @@
  * Polls `probe` until it answers something truthy (or stops throwing), and gives it back. For real time only: on a
  * virtual clock advance it instead.
  */
-export async function until<T>(what: string, probe: () => T | Promise<T>, deadlineMs = 5_000): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  deadlineMs = 15_000,
+): Promise<NonNullable<T>> {
   const end = performance.now() + deadlineMs;
   let last: unknown;
   for (;;) {

@@ -1,11 +1,16 @@
-// The servers that tests need. Found or started here, told to Jest by REDIS_URL, and ended when the run is over.
+// The servers that tests need. Found or started here, told to Jest by REDIS_URL and DATABASE_URL, and ended when
+// the run is over.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './child.mjs';
+import { freePort } from './postgres-cluster.mjs';
+import { postgres } from './postgres-service.mjs';
+import { ServiceError } from './service-error.mjs';
+
+export { ServiceError };
 
 const OLDEST = [6, 2];
 const USUAL = 'redis://127.0.0.1:6379';
@@ -17,9 +22,6 @@ const HOW_TO_GET_ONE = `npm test needs a Redis ${OLDEST.join('.')} or newer. It 
   macOS:           brew install redis
   Docker:          docker run --rm -d -p 127.0.0.1:6379:6379 redis:7
 With Docker the tests that stop or fill a server of their own will fail: they need redis-server in the PATH.`;
-
-/** The person can mend it; the message says how. */
-export class ServiceError extends Error {}
 
 /** What a server says of itself, or why it cannot be used. */
 async function look(url) {
@@ -51,14 +53,6 @@ async function install() {
   const apt = (...args) => run('apt-get', ['-qq', ...args], { env });
   const get = () => apt('install', '-y', '--no-install-recommends', 'redis-server');
   if ((await get()) !== 0 && (await apt('update')) === 0) await get();
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A server on loopback that keeps nothing, or `undefined` when it ended at once: somebody else may take the port. */
@@ -122,11 +116,18 @@ export async function testServices() {
   // The default action would end this process and leave the server behind. Jest is told by `run`, and its end is ours.
   const stay = () => undefined;
   for (const signal of signals) process.on(signal, stay);
-  const { url, stop } = await redis();
+  const started = [];
+  try {
+    for (const find of [redis, postgres]) started.push(await find());
+  } catch (error) {
+    for (const { stop } of started) await stop();
+    throw error;
+  }
+  const [{ url: REDIS_URL }, { url: DATABASE_URL }] = started;
   return {
-    env: { REDIS_URL: url },
+    env: { REDIS_URL, DATABASE_URL },
     stop: async () => {
-      await stop();
+      for (const { stop } of started) await stop();
       for (const signal of signals) process.off(signal, stay);
     },
   };

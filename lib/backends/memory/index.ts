@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/ports/clock.js';
 import { systemClock } from '../../kernel/ports/system-clock.js';
 import { MemoryBroker } from './memory-broker.js';
 import { MemoryJobStore } from './memory-job-store.js';
+import { MemoryLeader } from './memory-leader.js';
 import { MemoryLock } from './memory-lock.js';
 import { MemorySignals } from './memory-signals.js';
 import { MemoryStorage } from './memory-storage.js';
@@ -26,6 +27,7 @@ export function createMemoryBackend(options: { clock?: Clock; limits?: HistoryLi
   return {
     store: new MemoryJobStore(clock, signals, options.limits),
     signals,
+    leader: new MemoryLeader(clock),
     adapters: { storage: new MemoryStorage(clock), broker, lock: new MemoryLock(clock) },
     open: () => Promise.resolve(),
     close: async () => broker.close(),

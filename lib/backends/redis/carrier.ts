@@ -14,6 +14,10 @@ const MAX_REPORTED = 1_000;
 /** How long another node of a Cluster is waited for (ms), and how often it is tried. */
 const PATIENCE_MS = 2_000;
 const AGAIN_MS = 20;
+/** How long a claim waits for what others left (ms). */
+const MAKE_UP_MS = 250;
+/** Pages of links that one task makes at most; what is left comes with the next look. */
+const MAX_LINK_PAGES = 100;
 
 interface Task {
   readonly queue: string;
@@ -37,6 +41,9 @@ interface Trip {
  * nothing is applied twice.
  */
 export class Carrier {
+  /** Queues where somebody makes up for others right now. */
+  readonly #makingUp = new Set<string>();
+
   constructor(
     private readonly client: RedisClientLike,
     private readonly scripts: ScriptRunner,
@@ -78,10 +85,31 @@ export class Carrier {
     return trip.cascaded;
   }
 
+  /**
+   * The same for what a claim found that others had left. The jobs of that claim are not to wait for a node that stays away:
+   * after a moment it goes on without them, and what fails is left for the next look or a sweep, which reports it.
+   */
+  async makeUp(queue: string, work: number, opts?: StoreOptions): Promise<CascadedJob[]> {
+    if (work === 0 || this.#makingUp.has(queue)) return [];
+    this.#makingUp.add(queue);
+    const trip: Trip = { tasks: [{ queue, work, unlinked: [] }], cascaded: [], raw: [], opts };
+    return new Promise((answer) => {
+      const done = (): void => answer([...trip.cascaded]);
+      const timer = this.clock.timer(MAKE_UP_MS, done);
+      void this.#travel(trip)
+        .catch(() => undefined)
+        .finally(() => {
+          this.#makingUp.delete(queue);
+          timer.cancel();
+          done();
+        });
+    });
+  }
+
   async #travel(trip: Trip): Promise<void> {
     // The list grows while it is walked: a cascade through many slots is a loop. A task that fails stays on it.
     for (let task = trip.tasks[0]; task; task = trip.tasks[0]) {
-      if (task.work & 2) await this.#link(trip, task);
+      if (task.work & 2) await this.#tie(trip, task);
       if (task.work & 1) await this.#drain(trip, task.queue);
       trip.tasks.shift();
     }
@@ -117,13 +145,21 @@ export class Carrier {
     }
   }
 
+  /** Ties those jobs of a slot that are named, or all that are not tied yet. */
+  async #tie(trip: Trip, { queue, unlinked }: Task): Promise<void> {
+    if (unlinked.length > 0) return this.#link(trip, queue, unlinked);
+    for (let page = 0; page < MAX_LINK_PAGES; page += 1) {
+      const found = (await this.#run('unlinked', queue, [PAGE], trip)) as readonly Reply[];
+      if (found.length === 0) return;
+      await this.#link(trip, queue, found);
+    }
+  }
+
   /**
-   * Ties jobs of a slot to their parents in others, and resolves what that found: a parent may have ended between the
-   * look at it and now.
+   * Ties jobs to their parents in other slots, and resolves what that found: a parent may have ended between the look at it
+   * and now.
    */
-  async #link(trip: Trip, task: Task): Promise<void> {
-    const known = task.unlinked.length > 0;
-    const found = known ? task.unlinked : ((await this.#run('unlinked', task.queue, [PAGE], trip)) as readonly Reply[]);
+  async #link(trip: Trip, own: string, found: readonly Reply[]): Promise<void> {
     const children = found.map((entry) => {
       const [id = '', birth = '', policy = '', ...flat] = entry as readonly string[];
       const parents = [];
@@ -137,7 +173,7 @@ export class Carrier {
       for (const parent of child.parents) {
         let slot = slots.get(parent.queue);
         if (!slot) slots.set(parent.queue, (slot = { args: [], parents: [] }));
-        slot.args.push(parent.id, parent.birth, task.queue, child.id, child.birth, child.policy);
+        slot.args.push(parent.id, parent.birth, own, child.id, child.birth, child.policy);
         slot.parents.push(parent);
       }
     }
@@ -152,7 +188,7 @@ export class Carrier {
       args.push(id, birth, policy, parents.length);
       for (const parent of parents) args.push(parent.queue, parent.id, ...parent.answer);
     }
-    if (children.length > 0) this.#note(trip, task.queue, await this.#run('resolve', task.queue, args, trip));
+    this.#note(trip, own, await this.#run('resolve', own, args, trip));
   }
 
   #note(trip: Trip, queue: string, [cascaded, work, unlinked]: Reply): void {

@@ -13,8 +13,12 @@ export interface RedisClientLike {
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   duplicate(...options: never[]): unknown;
+  /** Its socket, once it has one. */
+  readonly stream?: { on(event: 'error', listener: () => void): unknown };
   /** Of a Cluster: its nodes. */
-  nodes?(role: 'master'): readonly { readonly status: string; connect(): Promise<void> }[];
+  nodes?(
+    role: 'master',
+  ): readonly (Pick<RedisClientLike, 'stream'> & { readonly status: string; connect(): Promise<void> })[];
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
 }

@@ -16,6 +16,11 @@ const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 1_000;
 /** A command that is not answered for this long has lost its connection (ms). */
 const SILENCE_MS = 10_000;
+/**
+ * The client keeps the process alive for this long when it ends a connection (ms), also one that never was; its own
+ * default is 2 s. Nothing is under way by then that would need the time.
+ */
+const GOODBYE_MS = 50;
 
 /**
  * No command is ever sent twice by the client: the caller's lane does that, under the same call number. And none waits
@@ -32,6 +37,9 @@ const OURS = {
   readOnly: false,
   keepAlive: 10_000,
   connectTimeout: 5_000,
+  disconnectTimeout: GOODBYE_MS,
+  // A master that became a replica refuses writes; the new one is found by connecting again.
+  reconnectOnError: (error: Error) => error.message.includes('READONLY '),
   socketTimeout: SILENCE_MS,
   protocol: 2,
   replyMapping: undefined,
@@ -46,6 +54,22 @@ const OURS_CLUSTER = {
   scaleReads: 'master',
   clusterRetryStrategy: OURS.retryStrategy,
 };
+
+/** Hears of broken connections. */
+export type ConnectionLog = (text: string, detail: unknown) => void;
+
+/** What changes once a connection was made for the first time. */
+interface Dial {
+  opened: boolean;
+}
+
+/**
+ * When no Sentinel answers, a client either asks them again or is of no use any more: it does not connect again by itself.
+ * So a start fails at once, and later it goes on asking.
+ */
+function ours(dial: Dial): typeof OURS & { readonly sentinelRetryStrategy: (times: number) => number | null } {
+  return { ...OURS, sentinelRetryStrategy: (times) => (dial.opened ? OURS.retryStrategy(times) : null) };
+}
 
 interface IoredisModule {
   readonly Redis: new (...args: unknown[]) => RedisClientLike;
@@ -63,44 +87,71 @@ export class RedisConnections {
   ) {}
 
   /** Connects all three. When one fails, none is left open. */
-  static async open(
-    target: RedisTarget,
-    clock: Clock,
-    log: (text: string, detail: unknown) => void,
-  ): Promise<RedisConnections> {
-    const make = await factory(target);
-    // A client without listener would end the process. Its commands report what it means for them.
-    const heard = <T extends Pick<RedisClientLike, 'on'>>(role: string, client: T): T => {
-      client.on('error', (error: Error) =>
-        log(`Redis connection "${role}": ${error.message}`, { role, error: bare(error) }),
-      );
-      return client;
-    };
-    const commands = heard('commands', make());
-    const heartbeats = heard('heartbeats', make());
-    const subscriber = heard('subscriber', commands.isCluster ? subscriberOf(commands, clock) : make());
+  static async open(target: RedisTarget, clock: Clock, log: ConnectionLog): Promise<RedisConnections> {
+    const dial = { opened: false };
+    const make = await factory(target, ours(dial));
+    const commands = heard('commands', make(), log);
+    const heartbeats = heard('heartbeats', make(), log);
+    const subscriber = heard('subscriber', commands.isCluster ? subscriberOf(commands, clock) : make(), log);
     try {
-      await Promise.all([commands, heartbeats].map((client) => client.connect()));
-      // A Cluster connects to a node with the first command for it, and refuses those that come meanwhile.
-      await Promise.all([commands, heartbeats].map(connectNodes));
+      await Promise.all([commands, heartbeats].map(connect));
       await subscriber.connect();
+      dial.opened = true;
     } catch (cause) {
-      for (const client of [commands, heartbeats, subscriber]) client.disconnect();
+      for (const client of [commands, heartbeats, subscriber]) hangUp(client);
       throw storeError('RedisBackend.open', cause);
     }
     return new RedisConnections(commands, heartbeats, subscriber);
   }
 
   async close(): Promise<void> {
-    const all = [this.subscriber, this.heartbeats, this.commands];
-    await Promise.all(
-      all.map(async (client) => {
-        // Only a client that is connected can say goodbye; one that waits to connect again just stops.
-        if (client.status === 'ready') await client.quit().catch(() => undefined);
-        client.disconnect();
-      }),
-    );
+    await Promise.all([this.subscriber, this.heartbeats, this.commands].map(disconnect));
   }
+}
+
+/** One connection, for what needs no more. */
+export async function openClient(role: string, target: RedisTarget, log: ConnectionLog): Promise<RedisClientLike> {
+  const dial = { opened: false };
+  const client = heard(role, (await factory(target, ours(dial)))(), log);
+  try {
+    await connect(client);
+    dial.opened = true;
+  } catch (cause) {
+    hangUp(client);
+    throw storeError(`Redis connection "${role}"`, cause);
+  }
+  return client;
+}
+
+type Closable = Pick<RedisClientLike, 'status' | 'quit' | 'disconnect' | 'nodes' | 'stream'>;
+
+/** Only a client that is connected can say goodbye; one that waits to connect again just stops. */
+export async function disconnect(client: Closable): Promise<void> {
+  if (client.status === 'ready') await client.quit().catch(() => undefined);
+  hangUp(client);
+}
+
+/**
+ * Ends a connection without a word. One that is ended in the middle of a TLS handshake breaks twice, and the client hears
+ * only the first error of a stream: the second would end the process.
+ */
+function hangUp(client: Closable): void {
+  for (const one of [client, ...(client.nodes?.('master') ?? [])]) one.stream?.on('error', () => undefined);
+  client.disconnect();
+}
+
+/** A client without listener would end the process. Its commands report what it means for them. */
+function heard<T extends Pick<RedisClientLike, 'on'>>(role: string, client: T, log: ConnectionLog): T {
+  client.on('error', (error: Error) =>
+    log(`Redis connection "${role}": ${error.message}`, { role, error: bare(error) }),
+  );
+  return client;
+}
+
+async function connect(client: RedisClientLike): Promise<void> {
+  await client.connect();
+  // A Cluster connects to a node with the first command for it, and refuses those that come meanwhile.
+  await connectNodes(client);
 }
 
 function subscriberOf(cluster: RedisClientLike, clock: Clock): SubscriberLike {
@@ -116,22 +167,22 @@ async function connectNodes(client: RedisClientLike): Promise<void> {
   await Promise.all(waiting.map((node) => node.connect()));
 }
 
-async function factory(target: RedisTarget): Promise<() => RedisClientLike> {
+async function factory(target: RedisTarget, options: ReturnType<typeof ours>): Promise<() => RedisClientLike> {
   if (isClient(target)) {
     refusePrefix(target.options);
     const duplicate = (target.duplicate as (...args: unknown[]) => RedisClientLike).bind(target);
-    if (target.isCluster !== true) return () => duplicate(OURS);
+    if (target.isCluster !== true) return () => duplicate(options);
     const { redisOptions } = target.options as { redisOptions?: object };
     refusePrefix(redisOptions ?? {});
-    const options = { ...OURS_CLUSTER, redisOptions: { ...redisOptions, ...OURS, lazyConnect: undefined } };
-    return () => duplicate([], options);
+    const cluster = { ...OURS_CLUSTER, redisOptions: { ...redisOptions, ...options, lazyConnect: undefined } };
+    return () => duplicate([], cluster);
   }
   const { Redis } = await load();
-  if (typeof target === 'string') return () => new Redis(target, OURS);
+  if (typeof target === 'string') return () => new Redis(target, options);
   refusePrefix(target);
-  const { url, ...options } = target;
-  if (typeof url === 'string') return () => new Redis(url, { ...options, ...OURS });
-  return () => new Redis({ ...options, ...OURS });
+  const { url, ...theirs } = target;
+  if (typeof url === 'string') return () => new Redis(url, { ...theirs, ...options });
+  return () => new Redis({ ...theirs, ...options });
 }
 
 async function load(): Promise<IoredisModule> {

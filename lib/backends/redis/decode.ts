@@ -1,15 +1,7 @@
-import { parentFailedError } from '../../kernel/job/parent-errors.js';
-import { crashedError, stalledTooOftenError } from '../../kernel/job/stall-errors.js';
-import type { FinalStatus, JobStatus } from '../../kernel/job/states.js';
-import type {
-  JobMeta,
-  JobRef,
-  LogEntry,
-  Progress,
-  StoredError,
-  StoredJob,
-  TimelineEntry,
-} from '../../kernel/job/stored-job.js';
+import { DEFAULT_JOB_NAME } from '../../kernel/job/ids.js';
+import { openError, openRef, openTimeline } from '../../kernel/job/short-forms.js';
+import type { JobStatus } from '../../kernel/job/states.js';
+import type { JobMeta, JobRef, LogEntry, Progress, StoredJob } from '../../kernel/job/stored-job.js';
 import type {
   CascadedJob,
   ClaimedJob,
@@ -48,41 +40,12 @@ export function verdictOf(letter: unknown): SettleVerdict {
   return VERDICTS[letter as string] ?? 'lost';
 }
 
-/** Splits what `pushJob` put together. */
+/** Splits what `envelope` in encode.ts put together. */
 function openEnvelope(text: string): { name: string; meta: JobMeta; data: string | undefined } {
   const end = text.indexOf('\n');
-  const [name, meta] = JSON.parse(end < 0 ? text : text.slice(0, end)) as [string, JobMeta];
+  const head = end < 0 ? text : text.slice(0, end);
+  const [name, meta] = head === '' ? [DEFAULT_JOB_NAME, {}] : (JSON.parse(head) as [string, JobMeta]);
   return { name, meta, data: end < 0 ? undefined : text.slice(end + 1) };
-}
-
-/** A user's error is JSON; those that scripts make are short codes, so that no script writes JSON. */
-function openError(text: string): StoredError {
-  const rest = text.slice(1);
-  switch (text[0]) {
-    case 'k':
-      return crashedError(rest);
-    case 's': {
-      const [count, maxStalledCount] = rest.split(':').map(Number);
-      return stalledTooOftenError(count ?? 0, { maxStalledCount: maxStalledCount ?? 0 });
-    }
-    case 'p':
-      return parentFailedError(openRef(rest.slice(1)), HOW[rest[0] ?? ''] ?? 'removed');
-    default:
-      return JSON.parse(text) as StoredError;
-  }
-}
-
-const HOW: Readonly<Record<string, FinalStatus | 'removed'>> = {
-  c: 'completed',
-  f: 'failed',
-  x: 'cancelled',
-  r: 'removed',
-};
-
-/** `queue`, a line break, `id`. */
-export function openRef(text: string): JobRef {
-  const end = text.indexOf('\n');
-  return { queue: text.slice(0, end), id: text.slice(end + 1) };
 }
 
 /** Queue, id, queue, id, ... */
@@ -128,15 +91,15 @@ function openRefusal(why: unknown, first: unknown, second: unknown): EnqueueRefu
   return why === 'h' ? { why: 'held-full', limit: first as number } : { why: 'disabled' };
 }
 
-/** Numbers per job in the reply of a claim. */
-const CLAIMED_WIDTH = 9;
+/** Values per job in the reply of a claim, see describe in scripts/common/lease.lua. */
+const CLAIMED_WIDTH = 3;
 
 export function openClaim(queue: string, [head, swept, cascaded, jobs]: Reply): ClaimReply {
-  const [now, nextDueMs, paused, retryAfterMs, suspects] = head as number[];
+  const [now, nextDueMs, paused, retryAfterMs, suspects, fence = 0] = head as number[];
   const reply: ClaimReply = {
     queue,
     now: now as number,
-    jobs: openClaimed(jobs as Reply),
+    jobs: openClaimed(jobs as Reply, fence),
     paused: paused === 1,
     suspects: suspects as number,
     swept: openSwept(queue, swept as Reply),
@@ -147,29 +110,51 @@ export function openClaim(queue: string, [head, swept, cascaded, jobs]: Reply): 
   return reply;
 }
 
-function openClaimed(list: Reply): ClaimedJob[] {
+/** `fence`: of the first job. */
+function openClaimed(list: Reply, fence: number): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   for (let i = 0; i < list.length; i += CLAIMED_WIDTH) {
-    const extra = list[i + 8];
-    const more = Array.isArray(extra) ? (extra as Reply) : undefined;
+    const third = list[i + 2];
     const { name, meta, data } = openEnvelope(list[i + 1] as string);
-    jobs.push({
-      id: list[i] as string,
-      name,
-      data,
-      meta,
-      fence: list[i + 2] as number,
-      attempt: list[i + 3] as number,
-      stalledCount: list[i + 4] as number,
-      priority: list[i + 5] as number,
-      createdAt: list[i + 6] as number,
-      runAt: list[i + 7] as number,
-      progress: more?.[0] ? (JSON.parse(more[0] as string) as Progress) : undefined,
-      unknownNameSince: more?.[1] ? (more[1] as number) : undefined,
-      parents: more && openRefs(more, 2),
-    });
+    const id = list[i] as string;
+    if (Array.isArray(third)) jobs.push({ id, name, data, meta, ...openMore(third as Reply) });
+    else {
+      const createdAt = third as number;
+      jobs.push({
+        id,
+        name,
+        data,
+        meta,
+        fence: fence + i / CLAIMED_WIDTH,
+        attempt: 1,
+        stalledCount: 0,
+        priority: 0,
+        createdAt,
+        runAt: createdAt,
+        progress: undefined,
+        unknownNameSince: undefined,
+        parents: undefined,
+      });
+    }
   }
   return jobs;
+}
+
+function openMore(list: Reply): Omit<ClaimedJob, 'id' | 'name' | 'data' | 'meta'> {
+  const [fence = 0, attempt = 0, stalledCount = 0, priority = 0, createdAt = 0, runAt = 0, unknown = 0] =
+    list as number[];
+  const progress = list[7] as string;
+  return {
+    fence,
+    attempt,
+    stalledCount,
+    priority,
+    createdAt,
+    runAt,
+    progress: progress === '' ? undefined : (JSON.parse(progress) as Progress),
+    unknownNameSince: unknown > 0 ? unknown : undefined,
+    parents: list.length > 8 ? openRefs(list, 8) : undefined,
+  };
 }
 
 export function openSwept(queue: string, list: Reply): SweptJob[] {
@@ -198,30 +183,6 @@ export function openCascaded(queue: string, list: Reply): CascadedJob[] {
 
 export function openCascadedOne(queue: string, [id = '', head = '', error = '']: readonly string[]): CascadedJob {
   return { queue, id, name: openEnvelope(head).name, error: openError(error) };
-}
-
-const EVENTS: Readonly<Record<string, TimelineEntry['event']>> = {
-  f: 'attempt-failed',
-  s: 'stalled',
-  r: 'released',
-  p: 'promoted',
-  d: 'rescheduled',
-  u: 'updated',
-  h: 'held',
-};
-
-/** Code and time, attempt, detail: `f1700000000000:2:Error: it failed`. */
-function openTimeline(line: string): TimelineEntry {
-  const first = line.indexOf(':');
-  const second = line.indexOf(':', first + 1);
-  const attempt = line.slice(first + 1, second);
-  const detail = line.slice(second + 1);
-  return {
-    at: Number(line.slice(1, first)),
-    event: EVENTS[line[0] ?? ''] ?? 'updated',
-    ...(attempt !== '' && { attempt: Number(attempt) }),
-    ...(detail !== '' && { detail }),
-  };
 }
 
 /** A whole job, see scripts/common/show.lua. */

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JobKeep, Retention } from '../../kernel/job/retention.js';
+import { DEFAULT_JOB_NAME } from '../../kernel/job/ids.js';
+import { MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
 import { summaryOf } from '../../kernel/job/stall-errors.js';
 import type { QueueStrategy } from '../../kernel/job/states.js';
 import type { JobRef, StoredError } from '../../kernel/job/stored-job.js';
@@ -40,15 +42,53 @@ export const BEHAVIORS: readonly DisabledBehavior[] = ['hold', 'skip', 'reject']
 
 /**
  * Name, meta and payload in one text that no script looks into: JSON of the first two, which has no line break, then
- * the payload behind one. No line break = no payload.
+ * the payload behind one. No line break = no payload. A job of the default name without meta, as nearly all are, has
+ * nothing before it.
  */
 function envelope({ name, meta, data }: Pick<NewJob, 'name' | 'meta' | 'data'>): string {
-  const head = JSON.stringify([name, meta]);
+  const head = name === DEFAULT_JOB_NAME && isEmpty(meta) ? '' : JSON.stringify([name, meta]);
   return data === undefined ? head : `${head}\n${data}`;
 }
 
+function isEmpty(meta: object): boolean {
+  for (const _ in meta) return false;
+  return true;
+}
+
+/** Of the ids that we make. */
+const ID_LENGTH = 36;
+/** Divides jobs that travel as one text. */
+const MARK = '\x1e';
+
+/** Nobody chose the id, and the job asks for nothing: nearly all are like that. */
+function isBare({ id, idGiven, data, priority, delayMs, runAt, keep, dedup, parents }: NewJob): boolean {
+  if (idGiven || priority !== 0 || delayMs !== 0 || runAt !== undefined || keep || dedup || parents) return false;
+  return id.length === ID_LENGTH && !data?.includes(MARK);
+}
+
+/**
+ * The arguments of the jobs of one call: number of groups, sizes, jobs. Where all jobs are bare they are two texts,
+ * whatever their number: each argument of its own costs about as much as what a bare job has to say.
+ */
+export function pushGroups(
+  args: Arg[],
+  queue: string,
+  groups: readonly (readonly NewJob[])[],
+  stateOf?: ParentStates,
+): void {
+  if (groups.every((group) => group.every(isBare))) {
+    const jobs = groups.flatMap((group) => group.map((job) => job.id + envelope(job)));
+    const sizes = groups.every(({ length }) => length === 1) ? '' : groups.map(({ length }) => length).join();
+    args.push(-groups.length, sizes, jobs.join(MARK));
+    return;
+  }
+  args.push(groups.length);
+  for (const group of groups) args.push(group.length);
+  for (const group of groups) for (const job of group) pushJob(args, queue, job, stateOf);
+}
+
 /** The arguments of one job, see scripts/common/create.lua. */
-export function pushJob(args: Arg[], queue: string, job: NewJob, stateOf?: ParentStates): void {
+function pushJob(args: Arg[], queue: string, job: NewJob, stateOf?: ParentStates): void {
   args.push(job.id, envelope(job));
   const { priority, delayMs, runAt, keep, dedup, parents } = job;
   if (priority === 0 && delayMs === 0 && runAt === undefined && !keep && !dedup && !parents) {
@@ -113,8 +153,30 @@ export function pushClaim(args: Arg[], request: Omit<ClaimRequest, 'call' | 'que
 
 const KINDS: Readonly<Record<Outcome['kind'], string>> = { complete: 'c', fail: 'f', retry: 't', release: 'l' };
 
+/** The arguments of all outcomes of one call. Plain completions, which nearly all are, are one text. */
+export function pushOutcomes(args: Arg[], outcomes: readonly Outcome[]): void {
+  if (outcomes.length > 0 && outcomes.length <= MAX_BATCH_ITEMS && outcomes.every(isPlain)) {
+    args.push(-outcomes.length, outcomes.map(plainText).join(MARK));
+    return;
+  }
+  args.push(outcomes.length);
+  for (const { id } of outcomes) args.push(id);
+  for (const outcome of outcomes) pushOutcome(args, outcome);
+}
+
+function isPlain(outcome: Outcome): boolean {
+  if (outcome.kind !== 'complete' || outcome.note || (outcome.then?.length ?? 0) > 0) return false;
+  return !outcome.result?.includes(MARK);
+}
+
+function plainText(outcome: Outcome): string {
+  const { id, fence } = outcome;
+  const result = outcome.kind === 'complete' ? outcome.result : undefined;
+  return result === undefined ? `${id}\n${fence}` : `${id}\n${fence}\n${result}`;
+}
+
 /** The arguments of one outcome but its id, see scripts/settle.lua. */
-export function pushOutcome(args: Arg[], outcome: Outcome): void {
+function pushOutcome(args: Arg[], outcome: Outcome): void {
   const rest: Arg[] = [];
   let letters = KINDS[outcome.kind];
   if (outcome.note) letters += pushNote(rest, outcome.note);

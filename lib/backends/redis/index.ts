@@ -1,13 +1,16 @@
 import { StoreUnreachableError } from '../../kernel/errors/index.js';
 import { DEFAULT_HISTORY_LIMITS, type Backend, type HistoryLimits } from '../../kernel/ports/backend.js';
 import type { Clock } from '../../kernel/ports/clock.js';
+import type { ILockAdapter } from '../../kernel/ports/lock.js';
 import type { Logger } from '../../kernel/ports/logger.js';
 import { systemClock } from '../../kernel/ports/system-clock.js';
 import { Carrier } from './carrier.js';
-import { RedisConnections, type RedisTarget } from './connection.js';
+import { disconnect, openClient, RedisConnections, type RedisTarget } from './connection.js';
 import { RedisKeys } from './keys.js';
 import type { RedisParts } from './parts.js';
 import { RedisJobStore } from './redis-job-store.js';
+import { RedisLeader } from './redis-leader.js';
+import { RedisLock } from './redis-lock.js';
 import { RedisSignals } from './redis-signals.js';
 import { RedisRegistry } from './registry.js';
 import { ScriptRunner } from './script-runner.js';
@@ -58,6 +61,10 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
     if (!parts) throw new StoreUnreachableError('RedisBackend: it is not open');
     return parts;
   };
+  const facts = (): ServerFacts => {
+    if (!server) throw new StoreUnreachableError('RedisBackend: it is not open');
+    return server;
+  };
   const signals = new RedisSignals(get, keys);
 
   const open = async (): Promise<void> => {
@@ -75,12 +82,14 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
     const registry = new RedisRegistry(connections.commands, keys, clock);
     const carrier = new Carrier(connections.commands, scripts, registry, clock);
     signals.attach(connections);
-    parts = { connections, scripts, registry, carrier, durability: server.durability };
+    parts = { connections, scripts, registry, carrier };
   };
 
   return {
-    store: new RedisJobStore(get, () => parts?.durability ?? 'unknown'),
+    store: new RedisJobStore(get, () => (parts ? server : undefined)),
     signals,
+    leader: new RedisLeader(get),
+    adapters: { lock: new RedisLock(() => ({ client: get().connections.commands, server: facts() })) },
     get server() {
       return server;
     },
@@ -98,4 +107,29 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
       await open?.connections.close();
     },
   };
+}
+
+/** A lock with a connection of its own. */
+export interface RedisLockAdapter extends Required<ILockAdapter> {
+  /** Closes that connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects a lock adapter without a backend.
+ *
+ * @throws RedisClientMissingError, RedisServerError, StoreUnreachableError, InvalidOptionsError
+ */
+export async function openRedisLock(redis: RedisTarget, logger?: Logger): Promise<RedisLockAdapter> {
+  const client = await openClient('lock', redis, (text, detail) =>
+    logger?.warn(text, detail as Record<string, unknown>),
+  );
+  let server: ServerFacts;
+  try {
+    server = await checkServer(client);
+  } catch (error) {
+    await disconnect(client);
+    throw error;
+  }
+  return Object.assign(new RedisLock(() => ({ client, server })), { close: () => disconnect(client) });
 }

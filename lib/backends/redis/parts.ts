@@ -1,4 +1,3 @@
-import type { Capabilities } from '../../kernel/ports/job-store.js';
 import type { Carrier } from './carrier.js';
 import type { RedisConnections } from './connection.js';
 import type { RedisRegistry } from './registry.js';
@@ -10,5 +9,4 @@ export interface RedisParts {
   readonly scripts: ScriptRunner;
   readonly registry: RedisRegistry;
   readonly carrier: Carrier;
-  readonly durability: Capabilities['durability'];
 }

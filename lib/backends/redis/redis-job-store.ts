@@ -20,11 +20,12 @@ import type {
   SweptJob,
 } from '../../kernel/ports/job-store.js';
 import { openCascaded, openClaim, openResults, openSwept, verdictOf } from './decode.js';
-import { pushClaim, pushJob, pushNote, pushOutcome, type ParentStates } from './encode.js';
+import { pushClaim, pushGroups, pushNote, pushOutcomes, type ParentStates } from './encode.js';
 import { groupBy } from './group-by.js';
 import { RedisAdmin } from './redis-admin.js';
 import type { RedisParts } from './parts.js';
 import type { Arg, Reply, Transition } from './script-runner.js';
+import type { ServerFacts } from './server-check.js';
 
 /** Names read at once while all queues are swept. */
 const QUEUES_PER_PAGE = 500;
@@ -42,13 +43,15 @@ export class RedisJobStore implements JobStore {
 
   constructor(
     private readonly parts: () => RedisParts,
-    private readonly durability: () => Capabilities['durability'],
+    private readonly server: () => Pick<ServerFacts, 'durability' | 'cluster'> | undefined,
   ) {
     this.admin = new RedisAdmin(parts);
   }
 
   get capabilities(): Capabilities {
-    return { backend: 'redis', transactions: false, fenced: true, durability: this.durability() };
+    const { durability = 'unknown', cluster = true } = this.server() ?? {};
+    // One connection, one thread. In a Cluster a redirected call is overtaken by the next one.
+    return { backend: 'redis', transactions: false, ordered: !cluster, fenced: true, durability };
   }
 
   async enqueue(
@@ -60,9 +63,8 @@ export class RedisJobStore implements JobStore {
     const where = `JobStore.enqueue (queue "${queue}")`;
     await this.parts().registry.ensure(queue);
     const stateOf = await this.#parentsElsewhere(queue, groups, opts);
-    const args: Arg[] = [groups.length];
-    for (const group of groups) args.push(group.length);
-    for (const group of groups) for (const job of group) pushJob(args, queue, job, stateOf);
+    const args: Arg[] = [];
+    pushGroups(args, queue, groups, stateOf);
     const done = await this.#transition(where, 'enqueue', queue, call, args, opts);
     if (done.work !== 0) await this.parts().carrier.finish(queue, done, call, opts);
     return openResults(groups, done.reply as readonly Reply[]);
@@ -83,9 +85,8 @@ export class RedisJobStore implements JobStore {
 
   async settle(call: CallId, request: SettleRequest, opts?: StoreOptions): Promise<SettleReply> {
     const { queue, outcomes, claim } = request;
-    const args: Arg[] = [outcomes.length];
-    for (const { id } of outcomes) args.push(id);
-    for (const outcome of outcomes) pushOutcome(args, outcome);
+    const args: Arg[] = [];
+    pushOutcomes(args, outcomes);
     args.push(claim ? 1 : '');
     if (claim) pushClaim(args, claim);
     const done = await this.#transition(`JobStore.settle (queue "${queue}")`, 'settle', queue, call, args, opts);
@@ -187,9 +188,11 @@ export class RedisJobStore implements JobStore {
     call: CallId,
     opts: StoreOptions | undefined,
   ): Promise<CascadedJob[]> {
-    if (done.work === 0 && done.more.length === 0) return here;
-    const there = await this.parts().carrier.finish(queue, done, call, opts);
-    return [...here, ...there].slice(0, MAX_REPORTED);
+    if (done.work === 0 && done.left === 0 && done.more.length === 0) return here;
+    const { carrier } = this.parts();
+    const there = await carrier.finish(queue, done, call, opts);
+    const late = await carrier.makeUp(queue, done.left, opts);
+    return [...here, ...there, ...late].slice(0, MAX_REPORTED);
   }
 
   /** Parents in other slots are looked at before: a script cannot. What changes afterwards, linking finds. */

@@ -17,13 +17,16 @@ export interface Transition {
   readonly reply: Reply;
   /** Bits: 1 = the outbox has entries, 2 = links have to be made. */
   readonly work: number;
+  /** The same for what others left and died. */
+  readonly left: number;
   /** The links, where the script knows them. */
   readonly unlinked: readonly Reply[];
   /** What an earlier run of this call did elsewhere: queue, id, head, error of each cascaded job. */
   readonly more: readonly string[];
 }
 
-interface Compiled {
+/** A script as a server is given it. */
+export interface Compiled {
   readonly lua: string;
   readonly sha: string;
 }
@@ -35,10 +38,31 @@ export interface ScriptServer {
 }
 
 /** A script for this server. */
-function compiled(text: string, { scriptFlags, cluster }: ScriptServer): string {
+export function compiled(name: ScriptName, { scriptFlags, cluster }: ScriptServer): Compiled {
+  const text = SCRIPTS[name];
   const end = text.indexOf('\n');
-  const lua = `${text.slice(0, end)}\nlocal CLUSTER = ${cluster}${text.slice(end)}`;
-  return scriptFlags ? lua : withoutFlags(lua);
+  const told = `${text.slice(0, end)}\nlocal CLUSTER = ${cluster}${text.slice(end)}`;
+  const lua = scriptFlags ? told : withoutFlags(told);
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+/** Runs a script by its SHA, or by its text where the server does not have it. `rest`: number of keys, keys, arguments. */
+export async function runScript(
+  client: RedisClientLike,
+  where: string,
+  { lua, sha }: Compiled,
+  rest: readonly Arg[],
+): Promise<unknown> {
+  try {
+    return await client.call('evalsha', [sha, ...rest]);
+  } catch (error) {
+    if (!isNoScript(error)) throw storeError(where, error);
+  }
+  try {
+    return await client.call('eval', [lua, ...rest]);
+  } catch (error) {
+    throw storeError(where, error);
+  }
 }
 
 /**
@@ -64,10 +88,7 @@ export class ScriptRunner {
     server: ScriptServer,
   ) {
     this.#compiled = Object.fromEntries(
-      Object.entries(SCRIPTS).map(([name, text]) => {
-        const lua = compiled(text, server);
-        return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
-      }),
+      Object.keys(SCRIPTS).map((name) => [name, compiled(name as ScriptName, server)]),
     ) as Record<ScriptName, Compiled>;
   }
 
@@ -80,20 +101,10 @@ export class ScriptRunner {
     args: readonly Arg[],
     opts?: StoreOptions,
   ): Promise<Reply> {
-    const { lua, sha } = this.#compiled[name];
     const { maxTimelineEntries, maxJobLogs } = this.limits;
     const now = opts?.now === undefined ? '' : String(opts.now);
     const rest = [1, this.keys.meta(queue), queue, now, this.keys.channels, maxTimelineEntries, maxJobLogs, ...args];
-    try {
-      return (await client.call('evalsha', [sha, ...rest])) as Reply;
-    } catch (error) {
-      if (!isNoScript(error)) throw storeError(where, error);
-    }
-    try {
-      return (await client.call('eval', [lua, ...rest])) as Reply;
-    } catch (error) {
-      throw storeError(where, error);
-    }
+    return (await runScript(client, where, this.#compiled[name], rest)) as Reply;
   }
 
   /** Runs a script that is a call of a client (rule 4). */
@@ -111,7 +122,8 @@ export class ScriptRunner {
     if (reply === 'refused') throw new CallRefusedError(where, call.n, Number(work));
     return {
       reply: reply as Reply,
-      work: work as number,
+      work: (work as number) & 3,
+      left: (work as number) >> 2,
       unlinked: unlinked as Reply[],
       more: (more ?? []) as string[],
     };

@@ -1,6 +1,7 @@
 import { isFinal } from '../../kernel/job/states.js';
 import type { VerifyProblem, VerifyReply } from '../../kernel/ports/job-admin.js';
-import { openRef, statusOf } from './decode.js';
+import { openRef } from '../../kernel/job/short-forms.js';
+import { statusOf } from './decode.js';
 import { groupBy } from './group-by.js';
 import type { Arg, Reply } from './script-runner.js';
 

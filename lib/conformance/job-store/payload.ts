@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { NewJob } from '../../kernel/ports/job-store.js';
 import { complete, fail, ids, job, LEASE_MS, retry, storedError, type JobMeta, type Progress } from '../build.js';
 import { suite } from '../suite.js';
 
@@ -27,6 +28,7 @@ const TEXTS: readonly (readonly [string, string | undefined])[] = [
   ['quotes', JSON.stringify(`' " \\ \` $1 :a ? %s {0} \\u0041`)],
   ['not-json', 'plain text: {[('],
   ['redis-like', '*3\r\n$3\r\nSET\r\n'],
+  ['separators', '\u001e\u001ea\u001cb\u001dc\u001ed\u001f\n\n\u001e'],
   ['limit', JSON.stringify('x'.repeat(256 * 1024 - 2))],
   ['limit-in-bytes', JSON.stringify('€'.repeat(87_380))],
 ];
@@ -63,6 +65,36 @@ export const payloadCases = suite('payload', (it) => {
       (await p.take('mail', 1_000)).map(({ id, data }) => [id, data]),
       small.map(([id, data]) => [id, data]),
     );
+  });
+
+  it('[rule 8] payloads of jobs that nobody named are not mixed up, in many groups at once', async (p, bench) => {
+    const small = TEXTS.filter(([, data]) => (data?.length ?? 0) < 1_000);
+    let n = 0;
+    const anonymous = (data: string | undefined): NewJob => {
+      const id = `019eb3c0-0000-7000-8000-${String((n += 1)).padStart(12, '0')}`;
+      return job(id, { idGiven: false, ...(data === undefined ? {} : { data }) });
+    };
+    const plain = small.filter(([name]) => name !== 'separators').map(([, data]) => anonymous(data));
+    const all = small.map(([, data]) => anonymous(data));
+    const told = (list: readonly { readonly id: string; readonly data?: string | undefined }[]): unknown[] =>
+      list.map(({ id, data }) => [id, data]);
+    const results = await p.addGroups('mail', [plain.slice(0, 3), [], plain.slice(3, 4), plain.slice(4)]);
+    assert.deepEqual(
+      results.map((group) => group.length),
+      [3, 0, 1, plain.length - 4],
+    );
+    assert.deepEqual(told(await p.take('mail', 1_000)), told(plain));
+    await p.addGroups(
+      'mail',
+      all.map((one) => [one]),
+    );
+    assert.deepEqual(told(await p.take('mail', 1_000)), told(all));
+    await p.disable('mail');
+    const held = plain.map((one) => ({ ...one, id: one.id.replace('019e', '019f') }));
+    await p.addGroups('mail', [held.slice(0, 2), held.slice(2, 3), held.slice(3)]);
+    for (const one of held) assert.equal((await bench.stored('mail', one.id)).data, one.data);
+    await p.enable('mail');
+    assert.deepEqual(told(await p.take('mail', 1_000)), told(held));
   });
 
   it('[rule 8] a payload is not changed by retries, releases and stalls', async (p, bench) => {

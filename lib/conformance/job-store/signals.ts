@@ -4,6 +4,7 @@ import { complete, job, jobs, LEASE_MS, policy, release, retry } from '../build.
 import type { Inbox } from '../inbox.js';
 import type { ClaimedJob } from '../../kernel/ports/job-store.js';
 import type { Process } from '../process.js';
+import { systemClock } from '../../kernel/ports/system-clock.js';
 import { suite } from '../suite.js';
 
 /** A process that listens and has found the queue empty. */
@@ -13,10 +14,20 @@ async function idle(bench: Bench, name: string, queue = 'mail'): Promise<Inbox> 
   return inbox;
 }
 
-/** How many of the processes were woken, once everything has arrived. */
-async function wakes(inboxes: readonly Inbox[], queue = 'mail'): Promise<number> {
-  await Promise.all(inboxes.map((inbox) => inbox.settled()));
-  return inboxes.reduce((sum, inbox) => sum + inbox.wakes(queue), 0);
+/** For how long a wake-up that was sent may be under way (ms). */
+const ON_ITS_WAY_MS = 1_000;
+
+/**
+ * How many of the processes were woken, once everything has arrived. Where messages come by several ways, as in a Redis
+ * Cluster, a later one may overtake: less than what is `expected` is waited for.
+ */
+async function wakes(inboxes: readonly Inbox[], expected: number, queue = 'mail'): Promise<number> {
+  const end = systemClock.monotonic() + ON_ITS_WAY_MS;
+  for (;;) {
+    await Promise.all(inboxes.map((inbox) => inbox.settled()));
+    const sum = inboxes.reduce((all, inbox) => all + inbox.wakes(queue), 0);
+    if (sum >= expected || systemClock.monotonic() >= end) return sum;
+  }
 }
 
 /** Transitions into `ready`, each from a job that `p` holds or that is delayed for a minute. */
@@ -62,7 +73,7 @@ export const signalCases = suite(
       assert.deepEqual(await bench.process('gone').take('mail', 0), []);
       await p.add('mail', job('a'));
       await stays.woken('mail');
-      assert.equal(await wakes([gone, stays]), 1);
+      assert.equal(await wakes([gone, stays], 1), 1);
     });
 
     it('[rule 9] a process that went without taking leave swallows no wake-up', async (p, bench) => {
@@ -88,9 +99,9 @@ export const signalCases = suite(
       await p.add('mail', job('later', { delayMs: 60_000 }));
       const inboxes = [await idle(bench, 'one'), await idle(bench, 'two')];
       await p.add('mail', job('last', { delayMs: 90_000 }));
-      assert.equal(await wakes(inboxes), 0, 'a job that is due after another changes nothing for sleepers');
+      assert.equal(await wakes(inboxes, 0), 0, 'a job that is due after another changes nothing for sleepers');
       await p.add('mail', job('soon', { delayMs: 500 }));
-      assert.equal(await wakes(inboxes), 1);
+      assert.equal(await wakes(inboxes, 1), 1);
     });
 
     it('[rule 9] a delay that is shortened wakes one idle process', async (p, bench) => {
@@ -122,7 +133,7 @@ export const signalCases = suite(
       const inboxes = [await idle(bench, 'one'), await idle(bench, 'two'), await idle(bench, 'three')];
       bench.forward(10);
       assert.equal((await bench.process('busy').take('mail', 1)).length, 1);
-      assert.equal(await wakes(inboxes), 2);
+      assert.equal(await wakes(inboxes, 2), 2);
     });
 
     it('[rule 9] a settle that finds nothing to claim makes its process idle', async (p, bench) => {
@@ -145,10 +156,10 @@ export const signalCases = suite(
     it('[rule 9] as many processes are woken as there are jobs, each once', async (p, bench) => {
       const inboxes = [await idle(bench, 'one'), await idle(bench, 'two'), await idle(bench, 'three')];
       await p.add('mail', ...jobs(2));
-      assert.equal(await wakes(inboxes), 2);
+      assert.equal(await wakes(inboxes, 2), 2);
       assert.ok(inboxes.every((inbox) => inbox.wakes('mail') <= 1));
       await p.add('mail', job('more'));
-      assert.equal(await wakes(inboxes), 3);
+      assert.equal(await wakes(inboxes, 3), 3);
       assert.ok(inboxes.every((inbox) => inbox.wakes('mail') === 1));
     });
 
@@ -156,7 +167,7 @@ export const signalCases = suite(
       const inbox = await idle(bench, 'sleeper');
       await p.add('mail', ...jobs(5));
       await p.add('mail', job('more'));
-      assert.equal(await wakes([inbox]), 1);
+      assert.equal(await wakes([inbox], 1), 1);
       await bench.process('sleeper').take('mail', 100);
       await p.add('mail', job('again'));
       await inbox.woken('mail', 2);
@@ -165,8 +176,8 @@ export const signalCases = suite(
     it('[rule 9] nobody is woken who never claimed this queue', async (p, bench) => {
       const inboxes = [await bench.listen('stranger'), await idle(bench, 'elsewhere', 'sms')];
       await p.add('mail', ...jobs(5));
-      assert.equal(await wakes(inboxes), 0);
-      assert.equal(await wakes(inboxes, 'sms'), 0);
+      assert.equal(await wakes(inboxes, 0), 0);
+      assert.equal(await wakes(inboxes, 0, 'sms'), 0);
     });
 
     it('[rule 9] a process that got all it asked for is not idle any more', async (p, bench) => {
@@ -190,14 +201,14 @@ export const signalCases = suite(
       await p.takeOne('mail');
       const inbox = await idle(bench, 'sleeper');
       await p.add('mail', job('a'));
-      assert.equal(await wakes([inbox]), 0);
+      assert.equal(await wakes([inbox], 0), 0);
     });
 
     it('[rule 9] adding to a paused queue wakes nobody', async (p, bench) => {
       await p.pause('mail');
       const inbox = await idle(bench, 'sleeper');
       await p.add('mail', job('a'));
-      assert.equal(await wakes([inbox]), 0);
+      assert.equal(await wakes([inbox], 0), 0);
       await p.resume('mail');
       await inbox.woken('mail');
     });
@@ -208,25 +219,25 @@ export const signalCases = suite(
         ['two', await idle(bench, 'two')],
       ]);
       await p.add('mail', job('a'));
-      assert.equal(await wakes([...inboxes.values()]), 1);
+      assert.equal(await wakes([...inboxes.values()], 1), 1);
       const [woken] = [...inboxes].find(([, inbox]) => inbox.wakes('mail') === 1) ?? [];
       assert.ok(woken);
       await bench.signals.passOn('mail', woken, bench.at);
-      assert.equal(await wakes([...inboxes.values()]), 2);
+      assert.equal(await wakes([...inboxes.values()], 2), 2);
       for (const inbox of inboxes.values()) assert.equal(inbox.wakes('mail'), 1);
       // Nobody is left: passing on is no error and wakes nobody.
       await bench.signals.passOn('mail', woken, bench.at);
-      assert.equal(await wakes([...inboxes.values()]), 2);
+      assert.equal(await wakes([...inboxes.values()], 2), 2);
     });
 
     it('[rule 9] a process never passes a hint to itself, even when it is idle', async (_p, bench) => {
       const one = await idle(bench, 'one');
       await bench.signals.passOn('mail', 'one', bench.at);
-      assert.equal(await wakes([one]), 0);
+      assert.equal(await wakes([one], 0), 0);
       const two = await idle(bench, 'two');
       await bench.signals.passOn('mail', 'one', bench.at);
       await two.woken('mail');
-      assert.equal(await wakes([one]), 0);
+      assert.equal(await wakes([one], 0), 0);
     });
 
     it('[rule 9] a process that has not claimed for an hour swallows no hint', async (p, bench) => {

@@ -8,6 +8,7 @@ import type { CallId } from '../../kernel/ports/job-store.js';
 import { integer, parseOptions } from '../../kernel/validation.js';
 import { cancelJob } from '../../modules/queue/admin.js';
 import type { CancelOutcome, JobHandle } from '../../modules/queue/index.js';
+import { readBack } from '../../modules/queue/read-back.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { checkId, checkLimit, knownQueue, type ManagerHost } from './manager-host.js';
 import type { JobLocation, RetryAllResult } from './manager.types.js';
@@ -159,8 +160,8 @@ export class JobsManager {
       if (reply.retriedById !== undefined) throw new AlreadyRetriedError(where, queue, id, reply.retriedById);
       throw new JobStateError(where, queue, id, reply.status, from);
     }
-    // It may have run and been removed since: then what it began as is all there is.
-    const fresh = (await this.host.store.admin.get(queue, reply.id)) ?? successorOf(old, reply.id);
+    // It may have run and been removed since, or be out of reach: then what it began as is all there is.
+    const fresh = (await readBack(this.host.store.admin, queue, reply.id)) ?? successorOf(old, reply.id);
     this.#added(fresh);
     return this.host.handles(queue)(fresh, true);
   }
@@ -169,7 +170,7 @@ export class JobsManager {
     const reply = await this.#sendRetry(where, old.queue, old.id, FAILED);
     if (reply.verdict !== 'done') return false;
     if (this.host.events.has('job:added')) {
-      this.#added((await this.host.store.admin.get(old.queue, reply.id)) ?? successorOf(old, reply.id));
+      this.#added((await readBack(this.host.store.admin, old.queue, reply.id)) ?? successorOf(old, reply.id));
     }
     return true;
   }

@@ -47,6 +47,8 @@ export function lendEngine(engine: LentEngine): ManagerHost {
     consumed: (kind) => registry.consumed(kind),
     health: () => engine.health(),
     uptimeMs: () => engine.uptimeMs(),
+    now: () => rt.clock.now(),
+    monotonic: () => rt.clock.monotonic(),
   };
 }
 

@@ -36,6 +36,9 @@ export interface ManagerHost {
   readonly disabledModules: Set<ModuleName>;
   health(): EngineHealth;
   uptimeMs(): number;
+  /** The clock of this process: wall time, and what never goes back (ms). */
+  now(): number;
+  monotonic(): number;
 }
 
 /** Connects, and refuses a queue that nobody knows. */

@@ -49,6 +49,24 @@ export interface QueueInfo extends QueueRecord {
   readonly definitions: readonly DefinitionStatus[];
 }
 
+/** How far the consumers of a queue are behind. @publicApi */
+export interface QueueLag {
+  readonly queue: string;
+  readonly paused: boolean;
+  readonly disabled: boolean;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly failed: number;
+  /**
+   * How long the job that waits longest could have been running (ms); 0 when none waits. By the clock of this process.
+   * On a `lifo` or `priority` queue it is that of the next 100 jobs.
+   */
+  readonly lagMs: number;
+  /** That job. */
+  readonly oldestId?: string;
+}
+
 /** @publicApi */
 export interface QueueInfoPage {
   readonly queues: readonly QueueInfo[];

@@ -4,6 +4,7 @@ import type { VerifyProblem } from '../../kernel/ports/job-admin.js';
 import type { CancelOutcome, JobHandle, JobPage } from '../../modules/queue/index.js';
 import type { OqronConfig } from '../config.js';
 import { JobsManager } from './jobs.js';
+import { ping, queueLag } from './lag.js';
 import type { ManagerHost } from './manager-host.js';
 import type {
   InstanceType,
@@ -12,6 +13,7 @@ import type {
   ModuleInfo,
   QueueInfo,
   QueueInfoPage,
+  QueueLag,
   RetryAllResult,
   SystemStats,
   VerifyPage,
@@ -89,6 +91,15 @@ export class OqronManager {
    */
   getSystemStats(): Promise<SystemStats> {
     return systemStats(this.#host);
+  }
+
+  /**
+   * Asks the store for a little, over the connection that is in use, and answers how long that took (ms).
+   *
+   * @throws StoreUnreachableError
+   */
+  ping(): Promise<number> {
+    return ping(this.#host, 'OqronManager.ping');
   }
 
   // Modules
@@ -263,6 +274,17 @@ export class OqronManager {
   /** One page of the queues by name: `limit` (1 to 1 000, by default 100) after `after`. Costs two reads per queue. */
   listQueues(options?: { limit?: number; after?: string }): Promise<QueueInfoPage> {
     return this.#queues.list(options);
+  }
+
+  /**
+   * How long the job that waits longest could have been running, and jobs per state. Costs four small reads.
+   *
+   * @throws QueueNotFoundError
+   * @example
+   * const { lagMs } = await manager.getQueueLag('mail');
+   */
+  getQueueLag(name: string): Promise<QueueLag> {
+    return queueLag(this.#host, 'OqronManager.getQueueLag', name);
   }
 
   /** Stops handing out its jobs, in every process, until it is resumed. What runs goes on. @throws QueueNotFoundError */

@@ -33,3 +33,15 @@ export function refuse(where: string, ...found: readonly (string | undefined)[])
 function isTime(ms: unknown): ms is number {
   return typeof ms === 'number' && ms >= 0 && ms <= MAX_DELAY_MS;
 }
+
+/**
+ * A text that every store can hold, and that no other text gives: with braces, control characters and halves of surrogate
+ * pairs escaped. (Redis reads braces as a hash tag; PostgreSQL refuses NUL.)
+ */
+export function storable(text: string): string {
+  return text.replaceAll(
+    // eslint-disable-next-line no-control-regex
+    /[%{}\u0000-\u001f\u007f]|\p{Surrogate}/gu,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}

@@ -28,3 +28,4 @@ export {
   JobStateError,
   WaitTimeoutError,
 } from './outcome-errors.js';
+export { LeaseLostError, SecondTransactionError } from './transaction-errors.js';

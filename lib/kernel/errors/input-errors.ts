@@ -14,10 +14,15 @@ export class InvalidOptionsError extends OqronError {
       'INVALID_OPTIONS',
       problems.length === 1
         ? `${where}: ${problems[0]}`
-        : `${where}: ${problems.length} problems\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+        : `${where}: ${problems.length} problems\n${problems.map(item).join('\n')}`,
     );
     this.problems = problems;
   }
+}
+
+/** One problem of a list; what it says in further lines stays under its first one. */
+function item(problem: string): string {
+  return `  - ${problem.replace(/\n(?=.)/g, '\n    ')}`;
 }
 
 /**

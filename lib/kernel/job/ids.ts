@@ -7,6 +7,9 @@ const NAME = /^[A-Za-z0-9_.:/@-]{1,128}$/;
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** The name of a job that names none. */
+export const DEFAULT_JOB_NAME = 'default';
+
 /** What is wrong with a queue or job name, or `undefined`. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name === 'string' && NAME.test(name)) return undefined;

@@ -1,5 +1,5 @@
 import type { DeduplicationMode, ParentFailurePolicy } from '../ports/new-job.js';
-import type { TransactionClient } from '../ports/transaction.js';
+import type { TransactionHandle } from '../ports/transaction.js';
 import type { BackoffType } from './backoff.js';
 import type { Duration } from './duration.js';
 import type { KeepOption } from './retention.js';
@@ -61,10 +61,12 @@ export interface JobOptions {
   timeout?: Duration;
   tags?: readonly string[];
   /**
-   * Adds the job inside your own database transaction: it is there if and only if that commits. It needs the PostgreSQL
-   * store, which this release does not have; on every other store `add` throws `TransactionsNotSupportedError`.
+   * Adds the job inside your own database transaction: it is there if and only if that commits. `add` resolves when the
+   * statement has run in it. A client of `pg`, anything with `query(text, values)`, or a transaction of Drizzle, Knex,
+   * Kysely, TypeORM, Prisma or MikroORM. On every other store than PostgreSQL `add` throws
+   * `TransactionsNotSupportedError`.
    */
-  tx?: TransactionClient;
+  tx?: TransactionHandle;
 }
 
 /** Options that may hold for every job: those that are not about one job. @publicApi */

@@ -14,6 +14,9 @@ export const MAX_ERROR_CHARS = 8 * 1024;
 /** A cancel reason, a log message or a progress label is cut to this many characters. */
 export const MAX_TEXT_CHARS = 2 * 1024;
 
+/** What travels with a job for instrumentations is cut to this many characters, names included. */
+export const MAX_HEADERS_CHARS = 4 * 1024;
+
 /** Items in one call to the store, whatever it carries. */
 export const MAX_BATCH_ITEMS = 1_000;
 

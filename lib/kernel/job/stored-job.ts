@@ -23,6 +23,9 @@ export interface OwnOptions extends AttemptOptions {
   readonly deduplication?: { readonly key: string; readonly mode: string; readonly ttlMs?: number };
 }
 
+/** What instrumentations send along with a job, such as a trace context. @publicApi */
+export type JobHeaders = Readonly<Record<string, string>>;
+
 /**
  * What travels with a job and no store looks into: plain JSON data, written once.
  */
@@ -36,6 +39,8 @@ export interface JobMeta {
   readonly triggeredBy?: string;
   /** The job whose handler added this one. */
   readonly parentId?: string;
+  /** Bounded by whoever writes them. */
+  readonly headers?: JobHeaders;
 }
 
 /** Names a job. @publicApi */

@@ -1,4 +1,5 @@
 import type { IBrokerEngine } from './broker.js';
+import type { LeaderElection } from './leader.js';
 import type { ILockAdapter } from './lock.js';
 import type { IStorageEngine } from './storage.js';
 
@@ -47,4 +48,11 @@ export const LOCK_METHODS: MethodTable<ILockAdapter> = {
   release: 'required',
   isOwner: 'required',
   renewMany: 'optional',
+};
+
+/** No public adapter: a part of a backend. */
+export const LEADER_METHODS: MethodTable<LeaderElection> = {
+  campaign: 'required',
+  resign: 'required',
+  current: 'required',
 };

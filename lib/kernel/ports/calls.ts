@@ -1,7 +1,19 @@
+import type { TransactionStatements } from './transaction.js';
+
 /** Last parameter of every operation. @publicApi */
 export interface StoreOptions {
   /** Store time in ms for this call. Only tests set it. */
   readonly now?: number;
+}
+
+/** Last parameter of `enqueue`. @publicApi */
+export interface EnqueueOptions extends StoreOptions {
+  /**
+   * The open transaction that the jobs are added in: they are there when it commits. Such a call has no number
+   * (`n` is 0) and no stored reply; what the database answers comes through unchanged. It must not make other calls
+   * wait. Only where `capabilities.transactions` is true.
+   */
+  readonly tx?: TransactionStatements;
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { ConsumerKeep } from '../job/retention.js';
 import type { JobMeta, JobRef, LogEntry, Progress, StoredError } from '../job/stored-job.js';
-import type { CallId, StoreOptions } from './calls.js';
+import type { CallId, EnqueueOptions, StoreOptions } from './calls.js';
 import type { JobAdmin } from './job-admin.js';
 import type { CascadedJob, EnqueueResult, NewJob, ThenJob } from './new-job.js';
+import type { TransactionOpener, TransactionStatements } from './transaction.js';
 
-export type { CallId, StoreOptions };
+export type { CallId, EnqueueOptions, StoreOptions };
 export type { QueueRecord } from './job-admin.js';
 export type * from './new-job.js';
 
@@ -60,7 +61,7 @@ export interface JobStore {
     call: CallId,
     queue: string,
     groups: readonly (readonly NewJob[])[],
-    opts?: StoreOptions,
+    opts?: EnqueueOptions,
   ): Promise<EnqueueResult[][]>;
 
   /**
@@ -100,6 +101,9 @@ export interface JobStore {
 
   /** Reads, and the rare transitions that people ask for. */
   readonly admin: JobAdmin;
+
+  /** There where `capabilities.transactions` is true. */
+  readonly transactions?: JobTransactions;
 }
 
 /** What a backend can promise. @publicApi */
@@ -108,6 +112,13 @@ export interface Capabilities {
   readonly backend: string;
   /** Enqueue inside a user's database transaction. */
   readonly transactions: boolean;
+  /**
+   * Calls of one process take effect in the order in which they were made, also while an earlier one is unanswered;
+   * after a lost connection only what was not answered may be missing. Calls with parents are excepted.
+   */
+  readonly ordered?: boolean;
+  /** Jobs that a call should carry, where there are enough: it has a cost of its own beside that of each job. */
+  readonly batch?: number;
   /** False where a stale owner can only be detected, not refused. */
   readonly fenced: boolean;
   /** What an acknowledged job survives: the end of this process, of the server, of the power. `none` = nothing. */
@@ -303,4 +314,49 @@ export interface SweptJob {
   readonly to: 'stalled' | 'failed';
   readonly stalledCount: number;
   readonly error?: StoredError;
+}
+
+/** Which lease a transaction is to end, and how. */
+export interface Completion {
+  readonly queue: string;
+  readonly outcome: Extract<Outcome, { kind: 'complete' }>;
+}
+
+/** A completion that stands in an open transaction: it counts when that commits. */
+export interface PendingCompletion {
+  /** Store time (ms): the finish time of the job. */
+  readonly now: number;
+  /** To be called after the commit: tells dependants. Without that call they learn of it with the next claim or sweep. */
+  committed(): Promise<CascadedJob[]>;
+}
+
+/**
+ * What became of a lease. `completed`: this very lease ended with a completion. `held`: it still stands. `busy`:
+ * somebody holds its row, perhaps the transaction in question. `lost`: it ended otherwise. `gone`: there is
+ * no record of the job any more, so nobody can say.
+ */
+export type LeaseFate = 'completed' | 'held' | 'busy' | 'lost' | 'gone';
+
+/** The part of a store that takes part in transactions of its users' database; see `ctx.tx`. */
+export interface JobTransactions {
+  /** Opens transactions where the user names nothing to open them with. */
+  opener(): Promise<TransactionOpener>;
+
+  /**
+   * Ends a lease with a completion, in an open transaction, as its last statement. Nothing when the lease is not there
+   * any more: then nothing was written. Until the transaction ends nobody else can take the lease back, and it must wait
+   * for nobody but who works on this very lease.
+   */
+  complete(
+    tx: TransactionStatements,
+    completion: Completion,
+    opts?: StoreOptions,
+  ): Promise<PendingCompletion | undefined>;
+
+  /**
+   * Looks up a lease whose transaction ended in the dark. Waits for nobody.
+   *
+   * @throws StoreUnreachableError
+   */
+  fateOf(lease: { readonly queue: string; readonly id: string; readonly fence: number }): Promise<LeaseFate>;
 }

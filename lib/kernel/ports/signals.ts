@@ -5,8 +5,8 @@ import type { StoreOptions } from './calls.js';
  * @publicApi
  */
 export type SignalMessage =
-  /** Jobs of this queue became ready while you were idle. */
-  | { readonly kind: 'wake'; readonly queue: string }
+  /** Jobs of this queue became ready while you were idle. `everyone`: all were told, so nobody passes it on. */
+  | { readonly kind: 'wake'; readonly queue: string; readonly everyone?: true }
   /** A job that you run was cancelled. */
   | {
       readonly kind: 'cancel';
@@ -17,6 +17,8 @@ export type SignalMessage =
     }
   /** Sent by a process to itself to learn whether its channel works. */
   | { readonly kind: 'nonce'; readonly nonce: string }
+  /** Nobody leads the election `name` any more: its leader resigned. */
+  | { readonly kind: 'vacant'; readonly name: string }
   /** `process` wants to hear of these events for the next `ttlMs`. */
   | { readonly kind: 'interest'; readonly process: string; readonly events: readonly string[]; readonly ttlMs: number }
   /** Something happened in process `from`. `payload` is plain JSON data of at most 4 KiB. */

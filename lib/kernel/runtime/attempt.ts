@@ -1,11 +1,31 @@
 import { NonRetryableError, OqronError, PayloadTooLargeError, ReleaseError, RetryLaterError } from '../errors/index.js';
 import { backoffDelay, type BackoffOptions } from '../job/backoff.js';
-import { MAX_DELAY_MS } from '../job/limits.js';
+import { MAX_DELAY_MS, MAX_ERROR_CHARS } from '../job/limits.js';
 import { isA, textOf, toStoredError } from '../job/stored-error.js';
+import type { StoredError } from '../job/stored-job.js';
+import { safeText } from '../job/text.js';
 import type { Random } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
 import type { Outcome, ReleaseReason } from '../ports/job-store.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
+
+/** What an {@link ErrorJudge} says of an error. @publicApi */
+export interface ErrorVerdict {
+  /** `false`: trying again cannot help, the job fails at once as with `NonRetryableError`. */
+  readonly retryable?: boolean;
+  /** What the job's record and the log say in place of the error's own message. Hooks still get the error itself. */
+  readonly message?: string;
+}
+
+/**
+ * Knows the errors of a framework around the engine. Asked once for each failed attempt; nothing = as always. What it
+ * throws is ignored.
+ *
+ * @example
+ * const judgeError: ErrorJudge = (thrown) => (thrown instanceof BadInput ? { retryable: false } : undefined);
+ * @publicApi
+ */
+export type ErrorJudge = (thrown: unknown) => ErrorVerdict | undefined;
 
 /** How attempts of one job run, after precedence: the job, the consumer, the producer, the fallback. */
 export interface AttemptPlan {
@@ -42,14 +62,16 @@ export function endingOfError(
   run: ConsumerRun,
   plan: AttemptPlan,
   thrown: unknown,
-  env: { random: Random; logger: Logger },
+  env: { random: Random; logger: Logger; judgeError?: ErrorJudge | undefined },
 ): Outcome {
   const { id, fence, attempt } = run.job;
   if (run.discarded) return discarded(run, thrown);
   if (run.abortKind === 'shutdown') return releaseOf(run, 0, 'shutdown');
   if (isA(thrown, ReleaseError)) return releaseOf(run, sane(thrown.delayMs, 0), 'released');
-  const error = toStoredError(thrown);
-  if (isA(thrown, NonRetryableError) || attempt >= plan.maxAttempts) return { kind: 'fail', id, fence, error };
+  const verdict = env.judgeError && judged(thrown, env.judgeError);
+  const error = storedError(thrown, verdict);
+  const final = isA(thrown, NonRetryableError) || verdict?.retryable === false;
+  if (final || attempt >= plan.maxAttempts) return { kind: 'fail', id, fence, error };
   const backoff = backoffDelay(attempt, plan.backoff, env.random, run.spec.backoffFn, (problem) =>
     env.logger.warn(`${run.where}: backoffFn is of no use, falling back to exponential`, { problem: textOf(problem) }),
   );
@@ -67,12 +89,31 @@ export function failureOf({ job }: ConsumerRun, thrown: unknown): Outcome {
   return { kind: 'fail', id: job.id, fence: job.fence, error: toStoredError(thrown) };
 }
 
+/** A judge that stumbles over a hostile error must not leave its job active. */
+function judged(thrown: unknown, judge: ErrorJudge): ErrorVerdict | undefined {
+  try {
+    return judge(thrown);
+  } catch {
+    return undefined;
+  }
+}
+
+function storedError(thrown: unknown, verdict: ErrorVerdict | undefined): StoredError {
+  const error = toStoredError(thrown);
+  return verdict?.message === undefined ? error : { ...error, message: safeText(verdict.message, MAX_ERROR_CHARS) };
+}
+
 function discarded(run: ConsumerRun, thrown?: unknown): Outcome {
   const reason = run.discarded?.reason ?? 'the handler discarded the job';
   return failureOf(run, thrown === undefined ? new OqronError('DISCARDED', `${run.where}: ${reason}`) : thrown);
 }
 
-function encodeResult(spec: ConsumerSpec, where: string, value: unknown): string | undefined {
+/**
+ * A result as text.
+ *
+ * @throws PayloadTooLargeError, InvalidPayloadError
+ */
+export function encodeResult(spec: ConsumerSpec, where: string, value: unknown): string | undefined {
   const text = spec.codec.encode(value);
   if (text === undefined) return undefined;
   // A text is never longer in characters than in bytes, and at most three times shorter: measure only when in doubt.

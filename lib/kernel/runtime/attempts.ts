@@ -1,9 +1,12 @@
+import { apart } from '../async-context.js';
 import { InvalidPayloadError, JobTimeoutError } from '../errors/index.js';
 import type { Clock, Timer } from '../ports/clock.js';
+import { textOf } from '../job/stored-error.js';
 import type { Outcome } from '../ports/job-store.js';
 import { endingOfError, endingOfValue, failureOf, releaseOf, type AttemptPlan } from './attempt.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import { JobContext, type ContextHost } from './job-context.js';
+import { JobTransaction } from './job-transaction.js';
 import { readParents } from './parent-results.js';
 import type { RunnerHost } from './runner.js';
 import type { Runtime } from './runtime.js';
@@ -27,7 +30,6 @@ export class Attempts {
       clock: rt.clock,
       project: rt.project,
       environment: rt.environment,
-      backend: rt.store.capabilities.backend,
       noted: (run) => rt.notes.noted(run),
       progressed: (run, progress) => {
         if (!rt.events.has('job:progress')) return;
@@ -35,6 +37,8 @@ export class Attempts {
         rt.events.emit('job:progress', { queue: spec.queue, id, name, attempt, progress });
       },
       addChild: (target, data, options, lineage) => rt.addChild(target, data, options, lineage),
+      // Contexts are made here only, for runs of this consumer.
+      transact: (run, work, using) => new JobTransaction(run as ConsumerRun, rt, host, work).commit(using),
       parents: (run) =>
         readParents(run, rt.store.admin, (queue) => (queue === spec.queue ? spec.codec : rt.codecOf(queue))),
     };
@@ -77,14 +81,20 @@ export class Attempts {
 
   /** The handler came back with a value (`ok`) or by throwing. False when the lease was lost over it. */
   returned(run: ConsumerRun, plan: AttemptPlan, ok: boolean, answer: unknown): boolean {
-    // A handler that blocked the loop comes back before the timers that should have renewed its lease.
-    if (this.rt.clock.monotonic() >= run.deadline) {
-      this.rt.keeper.remove(run);
-      this.host.leaseLost(run, 'lost', 'its process was blocked or cut off');
-      return false;
-    }
+    if (this.expired(run)) return false;
     const outcome = ok ? endingOfValue(run, answer) : endingOfError(run, plan, answer, this.rt);
     this.#end(run, outcome, ok ? answer : undefined, ok ? undefined : answer);
+    return true;
+  }
+
+  /**
+   * Whether the lease has run out, and lets go of it then. Where a process stood still, what its user's code answers comes
+   * before the timers that should have renewed the lease: somebody else may run the job by now.
+   */
+  expired(run: ConsumerRun): boolean {
+    if (this.rt.clock.monotonic() < run.deadline) return false;
+    this.rt.keeper.remove(run);
+    this.host.leaseLost(run, 'lost', 'its process was blocked or cut off');
     return true;
   }
 
@@ -107,8 +117,33 @@ export class Attempts {
     this.#timeouts.delete(run);
   }
 
+  /** The handler of a job that its transaction has completed came back. */
+  afterCommit(run: ConsumerRun, ok: boolean, answer: unknown): void {
+    this.disarm(run);
+    if (!ok) {
+      this.rt.logger.error(`${run.where}: the handler threw after ctx.tx; the job is completed`, {
+        queue: this.spec.queue,
+        jobId: run.job.id,
+        error: textOf(answer),
+      });
+    }
+    this.host.leave(run);
+  }
+
   #timeout(run: ConsumerRun, plan: AttemptPlan): void {
-    if (run.closed || run.returned) return;
+    if (run.returned) return;
+    if (run.committing) {
+      void run.transaction?.over.then(() => this.#timeout(run, plan));
+      return;
+    }
+    if (run.committed) {
+      // Nothing is left to fail; but the handler must not keep its slot for ever.
+      run.abort('timeout', `${plan.timeoutMs} ms`);
+      this.host.leave(run);
+      this.timedOut(run);
+      return;
+    }
+    if (run.closed) return;
     const error = new JobTimeoutError(plan.timeoutMs as number, run.where);
     // The ending first: an abort for a timeout must not be taken for one of a shutdown that came before it.
     const outcome = endingOfError(run, plan, error, this.rt);
@@ -120,19 +155,22 @@ export class Attempts {
   #end(run: ConsumerRun, outcome: Outcome, value: unknown, thrown: unknown): void {
     run.closed = true;
     this.disarm(run);
-    if (run.heapBefore !== undefined) {
-      const { rss, heapUsed } = process.memoryUsage();
-      run.memory = { rss, heapUsed, heapDelta: heapUsed - run.heapBefore };
-    }
+    run.measureMemory();
     this.host.ended(run, outcome, value, thrown);
   }
 }
 
 /**
  * Calls a handler and tells how it came back, exactly once: with a value (`ok`) or by throwing. At once where the
- * handler is not asynchronous.
+ * handler is not asynchronous. With `alone`, without the asynchronous context of whoever woke the loop.
  */
-export function callHandler(clock: Clock, code: () => unknown, done: (ok: boolean, answer: unknown) => void): void {
+export function callHandler(
+  clock: Clock,
+  code: () => unknown,
+  done: (ok: boolean, answer: unknown) => void,
+  alone = false,
+): void {
+  if (alone) return apart(() => callHandler(clock, code, done));
   let answer: unknown;
   try {
     answer = clock.watch ? clock.watch(async () => code()) : code();

@@ -86,8 +86,10 @@ export class BatchRunner implements Runner {
   }
 
   release(run: ConsumerRun): void {
-    if (run.closed) return;
-    this.#attempts.release(run);
+    if (run.committing) return;
+    if (run.committed) this.host.leave(run);
+    else if (run.closed) return;
+    else this.#attempts.release(run);
     this.awaitReturn(run);
   }
 
@@ -105,15 +107,20 @@ export class BatchRunner implements Runner {
   }
 
   #enter(gates: Gates, batch: Batch, items: readonly Item[]): void {
+    const { instruments } = this.rt;
+    const { around } = instruments;
     const pass = async ({ run, plan, ctx }: Item): Promise<void> => {
-      const refusal = await gates.pass(run, plan, ctx);
-      if (refusal && !run.closed) this.#attempts.refuse(run, refusal.outcome, refusal.thrown);
+      const code = (): ReturnType<Gates['pass']> => gates.pass(run, plan, ctx);
+      const refusal = await (around ? instruments.within(ctx, code) : code());
+      if (run.committed) this.#attempts.afterCommit(run, true, undefined);
+      else if (refusal && !run.closed && !this.#attempts.expired(run))
+        this.#attempts.refuse(run, refusal.outcome, refusal.thrown);
     };
     callHandler(
       this.rt.clock,
       () => Promise.all(items.map(pass)),
       () => {
-        const open = items.filter(({ run }) => !run.closed);
+        const open = items.filter(({ run }) => !run.closed && !this.#attempts.expired(run));
         if (open.length > 0 && this.host.mayBegin()) {
           const now = this.rt.clock.monotonic();
           for (const { run } of open) run.startedAt = now;
@@ -123,26 +130,51 @@ export class BatchRunner implements Runner {
         for (const { run } of open) this.#attempts.refuse(run, releaseOf(run, 0, 'shutdown'));
         this.#leave(batch);
       },
+      around,
     );
   }
 
   #call(batch: Batch, items: readonly Item[]): void {
     for (const { run, plan } of items) this.#attempts.begin(run, plan);
+    const { clock, instruments } = this.rt;
+    const { around } = instruments;
     callHandler(
-      this.rt.clock,
-      () => this.handler(items.map(({ ctx }) => ctx)),
+      clock,
+      around ? () => instruments.callBatch(items, this.handler) : () => this.handler(items.map(({ ctx }) => ctx)),
       (ok, answer) => {
-        batch.returned = true;
-        const results = ok && Array.isArray(answer) ? (answer as readonly unknown[]) : undefined;
-        items.forEach(({ run, plan }, i) => {
-          run.returned = true;
-          if (run.closed) return;
-          if (results) this.#settled(run, plan, results[i]);
-          else this.#attempts.returned(run, plan, ok, ok ? undefined : answer);
+        const open = items.filter(({ run }) => run.transaction && !run.committed);
+        if (open.length === 0) return this.#returned(batch, items, ok, answer);
+        // They were not awaited: what becomes of them is what becomes of their jobs.
+        const failed = new Map<ConsumerRun, unknown>();
+        const over = open.map(async ({ run }) => {
+          const end = await run.transaction?.over;
+          if (end && 'error' in end) failed.set(run, end.error);
         });
-        this.#leave(batch);
+        void Promise.all(over).then(() => this.#returned(batch, items, ok, answer, failed));
       },
+      around,
     );
+  }
+
+  /** `failed`: what the transactions of these runs were rejected with, which nobody has looked at. */
+  #returned(
+    batch: Batch,
+    items: readonly Item[],
+    ok: boolean,
+    answer: unknown,
+    failed?: ReadonlyMap<ConsumerRun, unknown>,
+  ): void {
+    batch.returned = true;
+    const results = ok && Array.isArray(answer) ? (answer as readonly unknown[]) : undefined;
+    items.forEach(({ run, plan }, i) => {
+      run.returned = true;
+      if (run.committed) this.#attempts.afterCommit(run, ok, answer);
+      else if (run.closed) return;
+      else if (ok && failed?.has(run)) this.#attempts.returned(run, plan, false, failed.get(run));
+      else if (results) this.#settled(run, plan, results[i]);
+      else this.#attempts.returned(run, plan, ok, ok ? undefined : answer);
+    });
+    this.#leave(batch);
   }
 
   /** What the handler answered for one item. */

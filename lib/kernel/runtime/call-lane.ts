@@ -26,9 +26,10 @@ export class CallLane {
   ) {}
 
   /**
+   * @param before A call that must have taken effect before this one: a resend waits for its end. It never rejects.
    * @throws UnknownOutcomeError when no reply came for 30 s
    */
-  async run<T>(where: string, send: (call: CallId) => Promise<T>): Promise<T> {
+  async run<T>(where: string, send: (call: CallId) => Promise<T>, before?: Promise<void>): Promise<T> {
     while (this.#full()) await new Promise<void>((go) => this.#waiting.push(go));
     const n = (this.#n += 1);
     this.#open.add(n);
@@ -37,6 +38,7 @@ export class CallLane {
       return await send(this.#id(n));
     } catch (error) {
       if (!(error instanceof StoreUnreachableError)) throw error;
+      await before;
       return await this.#resend(where, n, send, error);
     } finally {
       this.#open.delete(n);

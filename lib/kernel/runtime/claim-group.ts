@@ -1,3 +1,9 @@
+/** The gates that may deny a job. */
+interface AskedGates {
+  readonly rateLimiter?: unknown;
+  readonly condition?: unknown;
+}
+
 /**
  * The jobs of one claim. When their limiter or condition denies every one of them, more of the same kind would be
  * denied too: the queue is left alone until the first of them may be asked again.
@@ -6,10 +12,16 @@ export class ClaimGroup {
   #denied = 0;
   #shortestMs = Infinity;
 
-  constructor(
+  private constructor(
     private readonly size: number,
     private readonly onAllDenied: (ms: number) => void,
   ) {}
+
+  /** Nothing without a limiter or a condition: then nobody is denied. */
+  static of(gates: AskedGates | undefined, size: number, onAllDenied: (ms: number) => void): ClaimGroup | undefined {
+    if (!gates?.rateLimiter && !gates?.condition) return undefined;
+    return new ClaimGroup(size, onAllDenied);
+  }
 
   /** One more was denied, for `ms`. */
   denied(ms: number): void {

@@ -46,7 +46,8 @@ export class Gates {
   async pass(run: ConsumerRun, plan: AttemptPlan, ctx: JobContext): Promise<Refusal | undefined> {
     for (const gate of this.#gates) {
       const refusal = await gate(run, plan, ctx);
-      if (run.closed) return undefined;
+      // Its lease may have run out without a timer that said so: no more of the user's code is called then.
+      if (run.closed || this.rt.clock.monotonic() >= run.deadline) return undefined;
       if (run.discarded) return { outcome: endingOfValue(run, undefined) };
       if (refusal) return refusal;
       if (run.abortKind === 'shutdown') return { outcome: releaseOf(run, 0, 'shutdown') };

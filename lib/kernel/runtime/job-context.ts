@@ -1,18 +1,20 @@
-import { JobEndedError, TransactionsNotSupportedError, type JobAbortedError } from '../errors/index.js';
+import { JobEndedError, type JobAbortedError } from '../errors/index.js';
 import type { JobOptions } from '../job/job-options.js';
 import type { JobTarget } from '../job/job-target.js';
 import { MAX_TEXT_CHARS } from '../job/limits.js';
 import { textOf } from '../job/stored-error.js';
-import type { LogLevel, Progress } from '../job/stored-job.js';
+import type { JobHeaders, LogLevel, Progress } from '../job/stored-job.js';
 import { safeText } from '../job/text.js';
 import type { Clock } from '../ports/clock.js';
-import type { TransactionClient } from '../ports/transaction.js';
+import type { JobTransactionClient, TransactionOf } from '../transactions/transaction-types.js';
 import type { AddChild, ChildJob } from './child-jobs.js';
 import type { JobRun } from './job-run.js';
 import type { ParentResult } from './parent-results.js';
 
 /** Bytes of JSON that a log line's `meta` or a progress object may have; more is replaced by a remark. */
 const MAX_DETAIL_CHARS = 8 * 1024;
+
+const NO_HEADERS: JobHeaders = {};
 
 /** `ctx.log('info', 'text')`, `ctx.log.info('text')`. @publicApi */
 export interface JobLog {
@@ -23,18 +25,20 @@ export interface JobLog {
   error(message: string, meta?: unknown): void;
 }
 
+/** What a handler does in a transaction. It may say more exactly what it expects of the client. */
+type Work<C, Q> = { run(client: C): Promise<Q> }['run'];
+
 /** What a context needs from the engine. */
 export interface ContextHost {
   readonly clock: Clock;
   readonly project: string;
   readonly environment: string;
-  /** Name of the store. */
-  readonly backend: string;
   /** Progress, logs or children of this run wait to be written. */
   noted(run: JobRun): void;
   progressed(run: JobRun, progress: Progress): void;
   readonly addChild: AddChild;
   parents(run: JobRun): Promise<ParentResult[]>;
+  transact<T>(run: JobRun, work: (handle: unknown) => Promise<T>, using: unknown): Promise<T>;
 }
 
 /**
@@ -120,6 +124,11 @@ export class JobContext<T = unknown> {
 
   get correlationId(): string | undefined {
     return this.#run.job.meta.correlationId;
+  }
+
+  /** What an instrumentation sent along with the job. */
+  get headers(): JobHeaders {
+    return this.#run.job.meta.headers ?? NO_HEADERS;
   }
 
   /** Fires when the handler should stop; `signal.reason.kind` says why. Made on first read. */
@@ -214,7 +223,7 @@ export class JobContext<T = unknown> {
       ...(correlationId === undefined ? {} : { correlationId }),
     });
     if (!run.closed) {
-      run.addChild({ queue: child.queueName, id: child.id });
+      run.addChild({ queue: child.queueName, id: child.id }, options?.tx);
       this.#host.noted(run);
     }
     return child;
@@ -232,13 +241,30 @@ export class JobContext<T = unknown> {
   }
 
   /**
-   * Commits what `work` writes and the job's completion, with the value that `work` answers, in one transaction of
-   * your own database. It needs the PostgreSQL store, which this release does not have.
+   * Commits what `work` writes and the job's completion, with the value that `work` answers, in one transaction of the
+   * database in which the jobs are: both happen, or neither. Return it from the handler: when it has resolved, the job
+   * is completed, whatever the handler does after that. When `work` throws, all is rolled back and this rejects.
    *
-   * @throws TransactionsNotSupportedError on every other store
+   * The transaction is opened on the `pg.Pool` that the engine was given, otherwise on a pool of the engine's own; with
+   * `using` by a pool or ORM of yours on the same database. Write with what `work` is given, with nothing else. Keep it
+   * short: it holds one of your connections.
+   *
+   * @throws TransactionsNotSupportedError on any other store than PostgreSQL; InvalidOptionsError for an unknown `using`
+   * @throws LeaseLostError when the job is not this worker's any more; all was rolled back
+   * @throws JobAbortedError when the attempt was told to stop before the commit (not for a shutdown); rolled back
+   * @throws SecondTransactionError after one that was committed, or beside one
+   * @throws UnknownOutcomeError when the database did not say in time whether it committed
+   * @example
+   * handler: (ctx) =>
+   *   ctx.tx(async (client) => {
+   *     await client.query('update account set balance = balance + $1 where id = $2', [ctx.data.amount, ctx.data.to]);
+   *     return { done: true };
+   *   }),
    */
-  async tx<Q>(_work: (client: TransactionClient) => Promise<Q>, _options?: { readonly using?: unknown }): Promise<Q> {
-    throw new TransactionsNotSupportedError(`ctx.tx (${this.#run.where})`, this.#host.backend);
+  tx<Q>(work: Work<JobTransactionClient, Q>): Promise<Q>;
+  tx<Q, U>(work: Work<TransactionOf<U>, Q>, options: { readonly using?: U }): Promise<Q>;
+  tx<Q>(work: Work<never, Q>, options?: { readonly using?: unknown }): Promise<Q> {
+    return this.#host.transact(this.#run, work as (handle: unknown) => Promise<Q>, options?.using);
   }
 
   #makeLog(): JobLog {

@@ -10,7 +10,19 @@ const MAX_PENDING_LOGS = 200;
 const MAX_PENDING_CHILDREN = 1_000;
 
 /** What a run says besides its outcome. */
-type Note = Omit<JobNote, 'queue' | 'id' | 'fence'>;
+export type RunNote = Omit<JobNote, 'queue' | 'id' | 'fence'>;
+
+/** A `ctx.tx` of a run. One that was rolled back is forgotten. */
+export interface RunTransaction {
+  /** `committing`: its COMMIT is on its way and nothing here can end the run; `committed`: the job is completed. */
+  state: 'open' | 'committing' | 'committed';
+  /** What its user writes with, once it is open. */
+  handle: unknown;
+  /** Children that are added in it: they are named by the job when it commits. */
+  readonly children: JobRef[];
+  /** Resolves when it is over, with what it was rejected with. */
+  over: Promise<{ readonly error?: unknown }>;
+}
 
 /** What a run needs to know of its consumer to keep its lease. */
 export interface LeaseSpec {
@@ -41,6 +53,8 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
   pendingChildren: JobRef[] | undefined;
   /** The jobs of the same claim, where something may deny them all. */
   group: ClaimGroup | undefined;
+  /** The handler's `ctx.tx`, once it has called it. */
+  transaction: RunTransaction | undefined;
   /** The heap as the handler was called (bytes), and what had become of it; only where that is wanted. */
   heapBefore: number | undefined;
   memory: MemoryFigures | undefined;
@@ -61,6 +75,16 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
     readonly claimedAt: number,
   ) {
     this.progress = job.progress;
+  }
+
+  /** Its `ctx.tx` has completed the job: whatever its handler still does changes nothing. */
+  get committed(): boolean {
+    return this.transaction?.state === 'committed';
+  }
+
+  /** The COMMIT of its `ctx.tx` is on its way: what becomes of the run is not known here. */
+  get committing(): boolean {
+    return this.transaction?.state === 'committing';
   }
 
   get where(): string {
@@ -95,19 +119,32 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
     this.#controller?.abort(this.#abort);
   }
 
+  /** The process as it is now that the handler is done; only where that is wanted. */
+  measureMemory(): void {
+    if (this.heapBefore === undefined) return;
+    const { rss, heapUsed } = process.memoryUsage();
+    this.memory = { rss, heapUsed, heapDelta: heapUsed - this.heapBefore };
+  }
+
   addLog(entry: LogEntry): void {
     this.pendingLogs ??= [];
     this.pendingLogs.push(entry);
     if (this.pendingLogs.length > MAX_PENDING_LOGS) this.pendingLogs.shift();
   }
 
-  addChild(child: JobRef): void {
+  /** `tx` is the transaction that the child is added in, if any: that of `ctx.tx` names it only if it commits. */
+  addChild(child: JobRef, tx?: unknown): void {
+    if (tx !== undefined && this.transaction?.handle === tx) {
+      const { children } = this.transaction;
+      if (children.length < MAX_PENDING_CHILDREN) children.push(child);
+      return;
+    }
     this.pendingChildren ??= [];
     if (this.pendingChildren.length < MAX_PENDING_CHILDREN) this.pendingChildren.push(child);
   }
 
   /** What is not stored yet, if anything; from now on it is the caller's to deliver. */
-  takeNote(): Note | undefined {
+  takeNote(): RunNote | undefined {
     const { pendingProgress: progress, pendingLogs: logs, pendingChildren: children } = this;
     if (!progress && !logs && !children) return undefined;
     this.pendingProgress = undefined;
@@ -117,7 +154,7 @@ export class JobRun<S extends LeaseSpec = LeaseSpec> {
   }
 
   /** A note that could not be delivered; what was said meanwhile is newer. */
-  putBack({ progress, logs, children }: Note): void {
+  putBack({ progress, logs, children }: RunNote): void {
     this.pendingProgress ??= progress;
     const { pendingLogs: newerLogs = [], pendingChildren: newerChildren = [] } = this;
     this.pendingLogs = undefined;

@@ -65,8 +65,11 @@ export class JobRunner implements Runner {
   }
 
   release(run: ConsumerRun): void {
-    if (run.closed) return;
-    this.#attempts.release(run);
+    // A COMMIT on its way is waited for: its answer says what became of the job.
+    if (run.committing) return;
+    if (run.committed) this.host.leave(run);
+    else if (run.closed) return;
+    else this.#attempts.release(run);
     this.awaitReturn(run);
   }
 
@@ -77,15 +80,24 @@ export class JobRunner implements Runner {
   }
 
   #enter(gates: Gates, run: ConsumerRun, plan: AttemptPlan, ctx: JobContext, handler: Handler): void {
-    const { clock } = this.rt;
+    const { clock, instruments } = this.rt;
+    const { around } = instruments;
+    const pass = (): Promise<unknown> => gates.pass(run, plan, ctx);
     callHandler(
       clock,
-      () => gates.pass(run, plan, ctx),
+      around ? () => instruments.within(ctx, pass) : pass,
       (ok, answer) => {
+        // `beforeRun` may have done it all.
+        if (run.committed) return this.#returned(run, plan, ok, answer);
         // It was told to stop while it waited at a gate.
         if (run.closed) {
           run.returned = true;
           this.#stragglers.back(run);
+          return;
+        }
+        if (clock.monotonic() >= run.deadline) {
+          run.returned = true;
+          this.#attempts.expired(run);
           return;
         }
         const refusal = ok ? (answer as Awaited<ReturnType<Gates['pass']>>) : { outcome: failureOf(run, answer) };
@@ -94,20 +106,38 @@ export class JobRunner implements Runner {
         run.startedAt = clock.monotonic();
         this.#call(run, plan, ctx, handler);
       },
+      around,
     );
   }
 
   #call(run: ConsumerRun, plan: AttemptPlan, ctx: JobContext, handler: Handler): void {
     this.#attempts.begin(run, plan);
+    const { clock, instruments } = this.rt;
+    const { around } = instruments;
     callHandler(
-      this.rt.clock,
-      () => handler(ctx),
+      clock,
+      around ? () => instruments.call(run, ctx, handler) : () => handler(ctx),
       (ok, answer) => {
-        run.returned = true;
-        if (this.#stragglers.back(run) || run.closed) return;
-        if (this.#attempts.returned(run, plan, ok, answer)) this.host.slotFreed();
+        const { transaction } = run;
+        if (!transaction || run.committed) return this.#returned(run, plan, ok, answer);
+        // It was not awaited: what becomes of it is what becomes of the attempt.
+        void transaction.over.then((end) =>
+          'error' in end && ok ? this.#returned(run, plan, false, end.error) : this.#returned(run, plan, ok, answer),
+        );
       },
+      around,
     );
+  }
+
+  #returned(run: ConsumerRun, plan: AttemptPlan, ok: boolean, answer: unknown): void {
+    run.returned = true;
+    if (this.#stragglers.back(run)) return;
+    if (run.committed) {
+      this.#attempts.afterCommit(run, ok, answer);
+      this.host.slotFreed();
+    } else if (!run.closed && this.#attempts.returned(run, plan, ok, answer)) {
+      this.host.slotFreed();
+    }
   }
 
   #refuse(run: ConsumerRun, outcome: Outcome, thrown?: unknown): void {
@@ -120,6 +150,7 @@ export class JobRunner implements Runner {
     const known = spec.knownNames.map((name) => `"${name}"`).join(', ');
     const message = `${run.where}: no handler for the name "${job.name}"; known names: ${known}`;
     this.rt.logger.error(message, { queue: spec.queue, jobId: job.id });
+    this.host.tookUnknown();
     const waited = job.unknownNameSince === undefined ? 0 : run.claimedAt - job.unknownNameSince;
     return waited < UNKNOWN_NAME_PATIENCE_MS
       ? releaseOf(run, UNKNOWN_NAME_DELAY_MS, 'unknown-name')

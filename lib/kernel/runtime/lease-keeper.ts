@@ -1,3 +1,4 @@
+import { StoreUnreachableError } from '../errors/index.js';
 import type { EventBus } from '../events.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import type { Clock, Timer } from '../ports/clock.js';
@@ -12,6 +13,13 @@ export interface LeaseOwner {
 
 /** Part of the lease that is given up to be on the safe side (ms at most). */
 const MAX_MARGIN_MS = 1_000;
+
+/**
+ * An extend whose connection broke is sent again after so long (ms), four times as long after each failure, and so often:
+ * it may have been silent for seconds, and a lease that lasts three heartbeats does not outlive the wait for the next one.
+ */
+const FIRST_RESEND_MS = 20;
+const RESENDS = 4;
 
 /**
  * Until when a lease may be counted on by this process: the claim or extend was *sent* at `sentAt`; the reply may have
@@ -30,7 +38,11 @@ export class LeaseKeeper {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #extending = false;
+  /** Leases came due while an extend was under way. */
+  #overdue = false;
   #stopped = false;
+  /** Ends the wait for the next resend. */
+  #hurry: (() => void) | undefined;
 
   constructor(
     private readonly store: JobStore,
@@ -40,6 +52,11 @@ export class LeaseKeeper {
 
   get size(): number {
     return this.#runs.size;
+  }
+
+  /** Monotonic time at which leases are looked at next; in the past while that is overdue. */
+  get nextAt(): number {
+    return this.#timerAt;
   }
 
   add(run: JobRun, owner: LeaseOwner): void {
@@ -66,6 +83,7 @@ export class LeaseKeeper {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#hurry?.();
   }
 
   #arm(at: number): void {
@@ -93,27 +111,56 @@ export class LeaseKeeper {
       next = Math.min(next, heartbeat <= now ? Math.min(run.deadline, now + run.spec.heartbeatMs) : heartbeat);
     }
     if (this.#runs.size > 0) this.#arm(next);
-    if (due.length > 0 && !this.#extending) {
-      this.#extending = true;
-      void this.#extend(due, now).finally(() => {
-        this.#extending = false;
-      });
+    if (due.length === 0) return;
+    this.#overdue = this.#extending;
+    if (this.#extending) return;
+    this.#extending = true;
+    void this.#extend(due).finally(() => {
+      this.#extending = false;
+      if (this.#overdue && !this.#stopped) this.#arm(this.clock.monotonic());
+    });
+  }
+
+  async #extend(runs: readonly JobRun[]): Promise<void> {
+    let resends = RESENDS;
+    for (let start = 0; start < runs.length; start += MAX_BATCH_ITEMS) {
+      resends = await this.#send(runs.slice(start, start + MAX_BATCH_ITEMS), resends);
     }
   }
 
-  async #extend(runs: readonly JobRun[], sentAt: number): Promise<void> {
-    for (let start = 0; start < runs.length; start += MAX_BATCH_ITEMS) {
-      const chunk = runs.slice(start, start + MAX_BATCH_ITEMS);
+  /** Answers how many resends are left. To renew a lease twice does no harm. */
+  async #send(runs: readonly JobRun[], resends: number): Promise<number> {
+    let left = resends;
+    for (let chunk = runs; chunk.length > 0; chunk = runs.filter((run) => this.#runs.has(run))) {
+      const sentAt = this.clock.monotonic();
       try {
         const verdicts = await this.store.extend(
           chunk.map(({ job, spec }) => ({ queue: spec.queue, id: job.id, fence: job.fence, leaseMs: spec.leaseMs })),
         );
         chunk.forEach((run, i) => this.#apply(run, verdicts[i], sentAt));
+        break;
       } catch (error) {
-        // The next tick tries again; the local deadlines decide if none comes through.
-        this.events.report('LeaseKeeper.extend', error, { leases: chunk.length });
+        // Once is enough. The next tick tries again; the local deadlines decide if none comes through.
+        if (chunk === runs) this.events.report('LeaseKeeper.extend', error, { leases: chunk.length });
+        if (left === 0 || !(error instanceof StoreUnreachableError)) break;
+        await this.#pause(FIRST_RESEND_MS * 4 ** (RESENDS - left));
+        left -= 1;
+        if (this.#stopped) break;
       }
     }
+    return left;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((go) => {
+      const timer = this.clock.timer(ms, go);
+      this.#hurry = () => {
+        timer.cancel();
+        go();
+      };
+    });
+    this.#hurry = undefined;
   }
 
   #apply(run: JobRun, verdict: ExtendVerdict | undefined, sentAt: number): void {

@@ -1,12 +1,21 @@
 import type { QueueStrategy } from '../job/states.js';
 import type { Clock, Timer } from '../ports/clock.js';
-import type { ReleaseReason } from '../ports/job-store.js';
+import type { Capabilities, ReleaseReason } from '../ports/job-store.js';
 import { releaseOf } from './attempt.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import type { RunnerHost } from './runner.js';
 
-/** With more slots a claim is worth its round trip as it is; measured, more jobs at a time only cost memory traffic. */
-const MAX_CONCURRENCY = 50;
+/**
+ * With more slots a claim is worth its round trip as it is; measured, more jobs at a time only cost memory traffic. Unless
+ * the store asks for larger calls.
+ */
+const MAX_CONCURRENCY = 100;
+/** Jobs that may be claimed ahead, where there are fewer slots than that. */
+const MAX_AHEAD = 32;
+/** With so many slots jobs begin side by side anyway, and claims may be answered in any order. */
+const SIDE_BY_SIDE = 32;
+/** As many are claimed ahead as begin within this time at the pace of the last runs (ms). */
+const AHEAD_MS = 5;
 /** Handlers that take less than this on average (ms): a round trip would cost as much as the job. */
 const FAST_MS = 2;
 /** Runs that the average is taken of; before that many it is unknown. */
@@ -15,26 +24,27 @@ const RUNS = 50;
 const FULL_CLAIMS = 3;
 /** A job that has not begun this long (ms) after its claim was answered goes back. */
 const PATIENCE_MS = 10;
-/** After jobs went back for that, none are claimed ahead for this long (ms). */
+/** A look that comes this much too late (ms) says that this process stood still, not that its handlers are slow. */
+const LATE_MS = 3;
+/** After jobs went back because no slot was free, none are claimed ahead for this long (ms). */
 const REST_MS = 1_000;
 
 /** The loop that the jobs wait in. */
 interface PrefetchHost extends Pick<RunnerHost, 'ended' | 'mayBegin'> {
-  /** Every slot is taken. */
-  readonly full: boolean;
+  /** A job runs in every slot. */
+  readonly occupied: boolean;
   /** Takes a slot and starts the job in it. */
   begin(run: ConsumerRun): void;
 }
 
 /**
  * Jobs that were claimed ahead: leased and renewed, they wait in their order for a slot, and begin without a round
- * trip. It decides by itself whether that is worth while now, and gives back what waits for too long. The jobs of only
- * one claim wait at a time, and no other claim is under way beside it: so nothing can overtake them.
+ * trip. It decides by itself whether that is worth while now, and gives back what waits for too long. Unless the store
+ * answers claims in the order in which they were made, the jobs of only one claim wait at a time, and no other claim is
+ * under way beside it: so nothing can overtake them. A waiting job's `startedAt` is when its claim was answered.
  */
 export class Prefetch {
   #held: ConsumerRun[] = [];
-  /** Monotonic time of the answer that brought them. */
-  #answeredAt = 0;
   /** Given back, and not known to have arrived. */
   readonly #returning = new Set<ConsumerRun>();
   #beginning = false;
@@ -48,32 +58,58 @@ export class Prefetch {
   #runs = 0;
 
   private constructor(
-    private readonly ahead: number,
+    private readonly concurrency: number,
+    /** Other claims may be under way beside one that asks ahead. */
+    readonly overlaps: boolean,
+    private readonly most: number | undefined,
     private readonly clock: Clock,
     private readonly host: PrefetchHost,
   ) {}
 
   /** Nothing where jobs must not be claimed ahead. */
-  static of(spec: ConsumerSpec, strategy: QueueStrategy, clock: Clock, host: PrefetchHost): Prefetch | undefined {
+  static of(
+    spec: ConsumerSpec,
+    strategy: QueueStrategy,
+    { ordered = false, batch }: Pick<Capabilities, 'ordered' | 'batch'>,
+    clock: Clock,
+    host: PrefetchHost,
+  ): Prefetch | undefined {
     const { concurrency, gates, limits, processBatch, throttle } = spec;
     if (!spec.prefetch || strategy !== 'fifo') return undefined;
     // What waits here would use up the limits, or be asked of its gates long after it was counted.
     if (limits || throttle || processBatch) return undefined;
     if (gates?.rateLimiter || gates?.condition || gates?.beforeRun) return undefined;
-    if (concurrency > MAX_CONCURRENCY) return undefined;
-    return new Prefetch(concurrency, clock, host);
+    if (concurrency > (batch ?? MAX_CONCURRENCY)) return undefined;
+    const overlaps = ordered || (batch !== undefined && concurrency >= SIDE_BY_SIDE);
+    return new Prefetch(concurrency, overlaps, batch ?? (ordered ? MAX_AHEAD : undefined), clock, host);
   }
 
-  /** How many jobs more than there are free slots the next claim may ask for. */
-  get extra(): number {
+  /** How many jobs more than there are free slots the next claim may ask for; `asked` = what others ask for now. */
+  extra(asked: number): number {
     if (this.#fullClaims < FULL_CLAIMS || this.#runs < RUNS || this.#sum >= RUNS * FAST_MS) return 0;
-    if (this.#held.length > 0 || this.clock.monotonic() < this.#restUntil) return 0;
-    return this.ahead;
+    if (this.clock.monotonic() < this.#restUntil) return 0;
+    if (!this.overlaps && (asked > 0 || this.#held.length > 0)) return 0;
+    return Math.max(0, this.#ahead() - this.#held.length);
+  }
+
+  /** As many as there are slots; more where the store answers in order, or where its calls should carry more. */
+  #ahead(): number {
+    if (this.most === undefined) return this.concurrency;
+    const soon = (AHEAD_MS * RUNS * this.concurrency) / Math.max(this.#sum, 1);
+    return Math.max(this.concurrency, Math.min(this.most, Math.floor(soon)));
   }
 
   /** Jobs are on their way back: a claim that overtook them would bring what comes behind them. */
   get returning(): boolean {
     return this.#returning.size > 0;
+  }
+
+  /**
+   * How many of the jobs that a claim brought cannot begin: there are slots for `free`. All, while others are on their
+   * way back that come before them.
+   */
+  mustWait(jobs: number, free: number): number {
+    return this.returning ? jobs : Math.max(0, jobs - free);
   }
 
   /** A claim was answered, with as many jobs as it had asked for or with fewer. */
@@ -91,12 +127,12 @@ export class Prefetch {
     this.#runs += 1;
   }
 
-  /** Keeps jobs of a claim that was answered at `answeredAt` until there are slots for them. */
-  hold(runs: ConsumerRun[], answeredAt: number): void {
-    this.#held = runs;
-    this.#answeredAt = answeredAt;
-    if (this.host.mayBegin()) this.begin();
-    else this.giveBack('shutdown');
+  /** Keeps jobs of a claim that was just answered until there are slots for them, behind those that wait already. */
+  hold(runs: readonly ConsumerRun[]): void {
+    this.#held.push(...runs);
+    if (!this.host.mayBegin()) this.giveBack('shutdown');
+    else if (this.returning) this.giveBack('prefetch');
+    else this.begin();
     if (this.#held.length > 0) this.#arm(PATIENCE_MS);
   }
 
@@ -105,10 +141,11 @@ export class Prefetch {
     // A handler that is not asynchronous frees its slot before this one comes back.
     if (this.#held.length === 0 || this.#beginning) return;
     this.#beginning = true;
-    while (this.#held.length > 0 && !this.host.full) {
+    while (this.#held.length > 0 && !this.host.occupied) {
       const now = this.clock.monotonic();
       const run = this.#held[0] as ConsumerRun;
-      if (now >= this.#answeredAt + PATIENCE_MS || now >= run.deadline) this.giveBack('prefetch');
+      // There is a slot, and there was one: the process stood still. That says nothing of its handlers.
+      if (now >= run.startedAt + PATIENCE_MS || now >= run.deadline) this.giveBack('prefetch', false);
       else {
         this.#held.shift();
         run.startedAt = now;
@@ -119,8 +156,8 @@ export class Prefetch {
   }
 
   /** Hands back all that waits: what came later must not begin before what came earlier. */
-  giveBack(reason: ReleaseReason & ('shutdown' | 'prefetch')): void {
-    if (reason === 'prefetch') this.#restUntil = this.clock.monotonic() + REST_MS;
+  giveBack(reason: ReleaseReason & ('shutdown' | 'prefetch'), rest = true): void {
+    if (reason === 'prefetch' && rest) this.#restUntil = this.clock.monotonic() + REST_MS;
     const runs = this.#held;
     this.forget();
     for (const run of runs) {
@@ -155,12 +192,16 @@ export class Prefetch {
   }
 
   #arm(ms: number): void {
-    this.#timer ??= this.clock.timer(ms, () => {
+    if (this.#timer) return;
+    const due = this.clock.monotonic() + ms;
+    this.#timer = this.clock.timer(ms, () => {
       this.#timer = undefined;
-      if (this.#held.length === 0) return;
-      const left = this.#answeredAt + PATIENCE_MS - this.clock.monotonic();
+      const [first] = this.#held;
+      if (!first) return;
+      const now = this.clock.monotonic();
+      const left = first.startedAt + PATIENCE_MS - now;
       if (left > 0) this.#arm(left);
-      else this.giveBack('prefetch');
+      else this.giveBack('prefetch', now - due <= LATE_MS);
     });
   }
 }

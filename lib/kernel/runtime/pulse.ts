@@ -2,6 +2,7 @@ import type { EventBus } from '../events.js';
 import type { Clock, Random, Timer } from '../ports/clock.js';
 import type { SignalMessage, Signals } from '../ports/signals.js';
 import type { ClusterChannel } from './cluster-events.js';
+import type { Leadership } from './leader.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { WorkerLoop } from './worker-loop.js';
 
@@ -20,6 +21,7 @@ interface PulseHost {
   readonly signals: Signals;
   readonly keeper: LeaseKeeper;
   readonly cluster: ClusterChannel;
+  readonly leadership: Leadership;
 }
 
 /**
@@ -33,6 +35,7 @@ export class Pulse {
   #timer: Timer | undefined;
   #nonce: string | undefined;
   #proven = false;
+  #beatAt: number | undefined;
 
   constructor(private readonly host: PulseHost) {}
 
@@ -47,6 +50,11 @@ export class Pulse {
 
   get proven(): boolean {
     return this.#proven;
+  }
+
+  /** Monotonic time of the last beat, while it is to beat. */
+  get lastBeatAt(): number | undefined {
+    return this.#beatAt;
   }
 
   attach(loop: WorkerLoop): void {
@@ -74,6 +82,7 @@ export class Pulse {
     this.host.cluster.stop();
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#beatAt = undefined;
     const unlisten = this.#unlisten;
     this.#unlisten = undefined;
     this.#proven = false;
@@ -85,7 +94,8 @@ export class Pulse {
       case 'wake': {
         let taken = false;
         for (const loop of this.#loops.get(message.queue) ?? []) taken = loop.wake() || taken;
-        if (!taken) this.#try('Signals.passOn', this.host.signals.passOn(message.queue, this.host.owner));
+        if (!taken && !message.everyone)
+          this.#try('Signals.passOn', this.host.signals.passOn(message.queue, this.host.owner));
         return;
       }
       case 'cancel':
@@ -96,6 +106,9 @@ export class Pulse {
           this.#nonce = undefined;
           this.#proven = true;
         }
+        return;
+      case 'vacant':
+        this.host.leadership.vacant(message.name);
         return;
       case 'interest':
       case 'event':
@@ -112,6 +125,7 @@ export class Pulse {
   }
 
   #beat(): void {
+    this.#beatAt = this.host.clock.monotonic();
     // The nonce before this one did not come back: until one does, everybody polls.
     if (this.#nonce !== undefined && this.#proven) this.#gap();
     const nonce = (this.#nonce = this.host.random.next().toString(36).slice(2));

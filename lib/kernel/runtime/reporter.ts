@@ -5,6 +5,7 @@ import { isFinal, type JobStatus } from '../job/states.js';
 import type { StoredError } from '../job/stored-job.js';
 import type { CascadedJob, Outcome, ReleaseReason, SettleVerdict, SweptJob } from '../ports/job-store.js';
 import type { AttemptEnding, ConsumerRun, ConsumerSpec } from './consumer.js';
+import type { SettledAttempt } from './instrumentation.js';
 import type { Runtime } from './runtime.js';
 
 /** An attempt whose outcome the store has answered. */
@@ -29,6 +30,7 @@ export class Reporter {
   settled(end: Settled, verdict: SettleVerdict, now: number): void {
     const { run, outcome } = end;
     if (verdict === 'lost') return this.lost(run);
+    if (this.rt.instruments.settles) this.rt.instruments.settled(run, this.#attemptOf(end));
     switch (outcome.kind) {
       case 'complete':
         return this.#completed(end, now);
@@ -48,7 +50,9 @@ export class Reporter {
       jobId: run.job.id,
       attempt: run.job.attempt,
     });
-    this.rt.events.emit('worker:lost-lease', eventOf(run));
+    const { events, instruments } = this.rt;
+    events.emit('worker:lost-lease', eventOf(run));
+    if (instruments.settles) instruments.settled(run, { outcome: 'lost', durationMs: this.#duration(run) });
   }
 
   /** The settle got no answer at all. */
@@ -106,6 +110,7 @@ export class Reporter {
     const { hooks, onDead, policy } = run.spec;
     this.#logFailure(run, error, { final: true });
     const durationMs = this.#duration(run);
+    this.rt.events.tap?.failed(run.spec.queue, run.job.id, end.thrown);
     this.rt.events.emit('job:fail', { ...eventOf(run), error, durationMs, ...memoryOf(run) });
     const reason = this.#onError(end, 'failed', error, now);
     const { onFail } = hooks;
@@ -187,6 +192,20 @@ export class Reporter {
     );
     // With a schema the handler's payload is of another type than what is stored.
     return spec.gates?.schema ? { ...view, data: run.data } : view;
+  }
+
+  #attemptOf({ run, outcome }: Settled): SettledAttempt {
+    const durationMs = this.#duration(run);
+    switch (outcome.kind) {
+      case 'complete':
+        return { outcome: 'completed', durationMs };
+      case 'fail':
+        return { outcome: 'failed', durationMs, error: outcome.error };
+      case 'retry':
+        return { outcome: 'retried', durationMs, error: outcome.error, delayMs: outcome.delayMs };
+      case 'release':
+        return { outcome: 'released', durationMs, reason: outcome.reason, delayMs: outcome.delayMs };
+    }
   }
 
   #duration(run: ConsumerRun): number {

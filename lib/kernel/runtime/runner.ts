@@ -5,9 +5,15 @@ import type { ConsumerRun } from './consumer.js';
 export interface RunnerHost {
   /** The attempt has an outcome to record. Called at most once per run. */
   ended(run: ConsumerRun, outcome: Outcome, value: unknown, thrown: unknown): void;
+  /** A transaction has recorded the outcome already, at `now` (ms, store time). The handler still runs. */
+  committed(run: ConsumerRun, outcome: Outcome, value: unknown, now: number): void;
+  /** The handler of a committed run has returned, or is not waited for any more. */
+  leave(run: ConsumerRun): void;
   leaseLost(run: ConsumerRun, why: 'lost' | 'cancelled', detail?: string): void;
   /** A call of a handler is over, or its grace is: its slot may be used again. */
   slotFreed(): void;
+  /** It took a job whose name it does not know: another process may. */
+  tookUnknown(): void;
   /** False once the loop ends: a handler that was not called yet is not called any more. */
   mayBegin(): boolean;
 }

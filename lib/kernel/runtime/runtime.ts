@@ -4,8 +4,12 @@ import type { Clock, Random } from '../ports/clock.js';
 import type { JobStore } from '../ports/job-store.js';
 import type { Logger } from '../ports/logger.js';
 import type { Signals } from '../ports/signals.js';
+import type { Alarms } from './alarms.js';
+import type { ErrorJudge } from './attempt.js';
 import type { AddChild } from './child-jobs.js';
 import type { CallLane } from './call-lane.js';
+import type { ClaimDesk } from './claim-desk.js';
+import type { Instruments } from './instruments.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { NoteWriter } from './note-writer.js';
 import type { SoloGate } from './solo-gate.js';
@@ -25,9 +29,14 @@ export interface Runtime {
   readonly keeper: LeaseKeeper;
   readonly notes: NoteWriter;
   readonly solo: SoloGate;
+  readonly desk: ClaimDesk;
+  readonly alarms: Alarms;
   /** Events tell how much memory the process used. */
   readonly trackMemory: boolean;
+  readonly instruments: Instruments;
   readonly addChild: AddChild;
+  /** Knows the errors of the framework around the engine. */
+  readonly judgeError?: ErrorJudge | undefined;
   /** How a queue turns values into text, as far as that is said in this process. */
   codecOf(queue: string): Codec | undefined;
   /** The lane for calls to this queue. */

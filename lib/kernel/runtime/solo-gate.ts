@@ -30,6 +30,11 @@ export class SoloGate {
     this.#claimers.add(claimer);
   }
 
+  /** It joined and has not quit. */
+  has(claimer: Claimer): boolean {
+    return this.#claimers.has(claimer);
+  }
+
   quit(claimer: Claimer): void {
     this.#claimers.delete(claimer);
     this.done(claimer);

@@ -8,14 +8,16 @@ import type { WorkerLoop } from './worker-loop.js';
 const BLIND_EVERY_MS = { least: 2_500, most: 4_500 };
 /** A queue that was claimed from within this time (ms) has just been reaped. */
 const JUST_CLAIMED_MS = 500;
-/** Every registered queue is swept this often by any process (ms). */
+/** Every registered queue is swept this often by the leader (ms). */
 const ALL_EVERY_MS = 60_000;
 /** Full pages that one sweep takes at most; the rest waits for the next. */
 const MAX_PAGES = 20;
 
 /**
  * Takes back the leases of dead processes where no claim does: claims reap on the way, but a queue whose slots are all
- * taken, or whose rate or throttle is used up, is not claimed from. Any process may sweep; no leader is needed.
+ * taken, or whose rate or throttle is used up, is not claimed from. Those of its own queues each process sweeps itself.
+ * All registered queues are swept by the leader; whoever does not know of a leader sweeps them as well. Two sweeps do no
+ * harm, and one that is missing costs time only.
  */
 export class Sweeper {
   #allTimer: Timer | undefined;
@@ -27,6 +29,7 @@ export class Sweeper {
   constructor(
     private readonly rt: Runtime,
     private readonly loops: () => Iterable<WorkerLoop>,
+    private readonly leadership: { readonly follows: boolean },
   ) {
     this.#reporter = new Reporter(rt);
   }
@@ -66,7 +69,7 @@ export class Sweeper {
     if (this.#stopped) return;
     this.#allTimer = this.#timer(ALL_EVERY_MS * (0.75 + this.rt.random.next() / 2), async () => {
       try {
-        await this.#sweep(undefined);
+        if (!this.leadership.follows) await this.#sweep(undefined);
       } finally {
         this.#armAll();
       }

@@ -2,22 +2,21 @@ import { UnknownOutcomeError } from '../errors/index.js';
 import { MAX_BATCH_ITEMS } from '../job/limits.js';
 import { SlidingWindow } from '../job/sliding-window.js';
 import type { QueueStrategy } from '../job/states.js';
-import type { Timer } from '../ports/clock.js';
 import type { ClaimReply, ClaimRequest, Outcome, SettleReply } from '../ports/job-store.js';
 import { BatchRunner } from './batch-runner.js';
+import { callPace, type CallPace } from './call-pace.js';
 import { ClaimGroup } from './claim-group.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import { JobRun } from './job-run.js';
 import { JobRunner } from './job-runner.js';
 import { localDeadline } from './lease-keeper.js';
+import { LoopSleep } from './loop-sleep.js';
 import { Prefetch } from './prefetch.js';
 import { Reporter } from './reporter.js';
 import type { Runner, RunnerHost } from './runner.js';
 import type { Runtime } from './runtime.js';
 import type { Claimer } from './solo-gate.js';
 
-/** Calls of one loop that may be under way at once: while one is answered, the next is on its way. */
-const MAX_CALLS = 2;
 /** Sleep after a claim that failed (ms). */
 const PAUSE_AFTER_ERROR_MS = 1_000;
 
@@ -40,16 +39,19 @@ export class WorkerLoop implements Claimer, RunnerHost {
   #claiming = 0;
   #asked = 0;
   #calls = 0;
+  #last?: Promise<void>;
   #ended: Ended[] = [];
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new';
   /** The store may have jobs for us: a hint, a timer, or a reply that was full. */
   #hungry = true;
-  #restUntil = -Infinity;
-  #scheduled = false;
-  #timer: Timer | undefined;
-  #lastClaimAt = -Infinity;
+  readonly #sleep: LoopSleep;
+  /** Monotonic time of the last claim, for the sweeper. */
+  lastClaimAt = -Infinity;
   #suspectsLeft = 0;
   readonly #runner: Runner;
+  /** The store answers calls in the order in which they were made. */
+  readonly #ordered: boolean;
+  readonly #pace: CallPace;
   /** Jobs that wait here for a slot; absent where none may. */
   readonly #prefetch: Prefetch | undefined;
   /** What this process has taken within its throttle's span. */
@@ -66,9 +68,16 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.queue = spec.queue;
     const { processBatch, throttle } = spec;
     this.#runner = processBatch ? new BatchRunner(spec, processBatch, rt, this) : new JobRunner(spec, rt, this);
-    this.#prefetch = Prefetch.of(spec, strategy, rt.clock, this);
+    const { capabilities } = rt.store;
+    this.#ordered = capabilities.ordered === true;
+    this.#pace = callPace(capabilities);
+    this.#prefetch = Prefetch.of(spec, strategy, capabilities, rt.clock, this);
     this.#taken = throttle && new SlidingWindow(throttle.durationMs);
     this.#reporter = new Reporter(rt);
+    this.#sleep = new LoopSleep(rt.clock, rt.alarms, () => {
+      this.#hungry = true;
+      this.kick();
+    });
   }
 
   get running(): number {
@@ -80,19 +89,18 @@ export class WorkerLoop implements Claimer, RunnerHost {
     return this.#runner.zombies;
   }
 
-  /** Every slot is taken. */
   get full(): boolean {
     return this.#running + this.#claiming >= this.spec.concurrency;
   }
 
-  /** It claims nothing now, so nothing is reaped on the way: the sweeper has to. */
-  get blind(): boolean {
-    return this.full || this.#resting || this.#allowance() <= 0;
+  /** A job runs in every slot; some may be free that claims under way are to fill. */
+  get occupied(): boolean {
+    return this.#running >= this.spec.concurrency;
   }
 
-  /** Monotonic time of the last claim, for the sweeper. */
-  get lastClaimAt(): number {
-    return this.#lastClaimAt;
+  /** It claims nothing now, so nothing is reaped on the way: the sweeper has to. */
+  get blind(): boolean {
+    return this.full || this.#sleep.resting || this.#allowance() <= 0;
   }
 
   start(): void {
@@ -110,18 +118,13 @@ export class WorkerLoop implements Claimer, RunnerHost {
   }
 
   kick(): void {
-    if (this.#scheduled || this.#state === 'closed' || this.#state === 'new') return;
-    this.#scheduled = true;
-    this.rt.clock.immediate(() => {
-      this.#scheduled = false;
-      this.#step();
-    });
+    if (this.#state !== 'closed' && this.#state !== 'new') this.rt.desk.kick(this);
   }
 
   /** Claims nothing more. Running jobs go on and are settled. */
   stopClaiming(): void {
     if (this.#state === 'open' || this.#state === 'new') this.#state = 'closing';
-    this.#timer?.cancel();
+    this.#sleep.end();
     this.rt.solo.quit(this);
     this.#prefetch?.giveBack('shutdown');
   }
@@ -174,8 +177,22 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#tellIdle();
   }
 
+  committed(run: ConsumerRun, outcome: Outcome, value: unknown, now: number): void {
+    this.rt.keeper.remove(run);
+    this.#prefetch?.ran(run);
+    this.#reporter.settled({ run, outcome, value, thrown: undefined }, 'settled', now);
+  }
+
+  leave(run: ConsumerRun): void {
+    this.#runs.delete(run);
+    // No settle of this job will bring the next one.
+    this.#hungry = true;
+    this.#tellIdle();
+  }
+
   leaseLost(run: ConsumerRun, why: 'lost' | 'cancelled', detail?: string): void {
-    if (run.closed) return;
+    // Once a COMMIT is on its way a lease that is gone says only that it has arrived.
+    if (run.closed || run.committing) return;
     run.closed = true;
     this.rt.notes.forget(run);
     this.#runs.delete(run);
@@ -185,13 +202,13 @@ export class WorkerLoop implements Claimer, RunnerHost {
     this.#tellIdle();
   }
 
+  tookUnknown(): void {
+    this.#sleep.yield();
+  }
+
   /** A handler may be called: the loop does not end. */
   mayBegin(): boolean {
     return this.#state === 'open';
-  }
-
-  get #resting(): boolean {
-    return this.rt.clock.monotonic() < this.#restUntil;
   }
 
   /** Jobs that the throttle lets this process take now. */
@@ -201,15 +218,19 @@ export class WorkerLoop implements Claimer, RunnerHost {
     return this.#taken.allowance(throttle.max, this.rt.clock.monotonic()) - this.#asked;
   }
 
-  #step(): void {
-    if (this.#calls >= MAX_CALLS) return;
-    const ended = this.#ended.splice(0, MAX_BATCH_ITEMS);
+  /** @internal Its turn has come: see `kick`. */
+  step(): void {
+    const { maxCalls, splitFrom } = this.#pace;
+    if (this.#calls >= maxCalls) return;
+    const halved = this.#calls === 0 && this.#ended.length >= splitFrom && this.#prefetch?.overlaps !== false;
+    const ended = this.#ended.splice(0, halved ? this.#ended.length >> 1 : MAX_BATCH_ITEMS);
     const turn = this.#state === 'open' ? this.rt.solo.turn(this) : 'wait';
     // A settle carries a claim for free; without one, an idle queue is asked only when there is reason to.
-    const mayClaim = turn !== 'wait' && !this.#resting && (this.#hungry || ended.length > 0 || turn === 'alone');
-    const want = mayClaim ? this.#wanted(turn, ended.length > 0) : 0;
-    if (ended.length === 0 && want <= 0) return;
-    void this.#exchange(ended, Math.max(0, want), turn === 'alone');
+    const mayClaim = turn !== 'wait' && !this.#sleep.resting && (this.#hungry || ended.length > 0 || turn === 'alone');
+    const wanted = mayClaim ? Math.max(0, this.#wanted(turn, ended.length > 0)) : 0;
+    const want = halved ? Math.ceil(wanted / 2) : wanted;
+    if (ended.length === 0 && want === 0) return;
+    this.#last = this.#exchange(ended, want, turn === 'alone', this.#ordered ? this.#last : undefined);
     if (this.#ended.length > 0) this.kick();
   }
 
@@ -226,7 +247,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
     if (allowed <= 0) {
       const ms = this.#taken?.nextFreeMs(throttle.max, this.rt.clock.monotonic()) ?? 0;
       // With nothing used up, claims under way may use it: their replies look again.
-      if (ms > 0) this.#sleep(ms);
+      if (ms > 0) this.#sleep.for(ms);
       this.rt.loopIsBlind();
     }
     return Math.min(want, allowed);
@@ -235,18 +256,18 @@ export class WorkerLoop implements Claimer, RunnerHost {
   /** With what is claimed ahead. That costs no call of its own: it comes with a settle, or with what slots are free for. */
   #wantedAhead(prefetch: Prefetch, want: number, settles: boolean): number {
     if (prefetch.returning) return 0;
-    if (this.#asked > 0 || (want <= 0 && !settles)) return want;
-    return want + prefetch.extra;
+    if (want <= 0 && !settles) return want;
+    return Math.min(want + prefetch.extra(this.#asked), MAX_BATCH_ITEMS);
   }
 
-  /** One round trip: endings out, jobs in. Never rejects. */
-  async #exchange(ended: Ended[], want: number, alone: boolean): Promise<void> {
+  /** One round trip: endings out, jobs in, behind those of the call `before`. Never rejects. */
+  async #exchange(ended: Ended[], want: number, alone: boolean, before?: Promise<void>): Promise<void> {
     const { rt, spec } = this;
     const slots = this.#slotsOf(want);
     const sentAt = rt.clock.monotonic();
     if (want > 0) {
       this.#hungry = false;
-      this.#lastClaimAt = sentAt;
+      this.lastClaimAt = sentAt;
     }
     this.#calls += 1;
     this.#claiming += slots;
@@ -266,19 +287,19 @@ export class WorkerLoop implements Claimer, RunnerHost {
       if (ended.length > 0) claim = await this.#settle(ended, want > 0 ? request : undefined);
       else {
         const where = `claim (queue "${spec.queue}")`;
-        [claim] = await rt
-          .lane(spec.queue)
-          .run(where, (call) => rt.store.claim([{ ...request, call, queue: spec.queue }]));
+        claim = await rt.lane(spec.queue).run(where, (call) => rt.desk.claim({ ...request, call, queue: spec.queue }));
       }
     } catch (error) {
       failed = true;
       rt.events.report(`WorkerLoop (queue "${spec.queue}")`, error, { endings: ended.length, claim: want });
     }
+    // Two replies may come in one piece, and a settle takes some turns longer to get here than a claim.
+    if (before) await before;
     this.#calls -= 1;
     this.#claiming -= slots;
     this.#asked -= want;
     const jobs = claim?.jobs.length ?? 0;
-    const waiting = this.#prefetch ? Math.max(0, jobs - spec.concurrency + this.#running) : 0;
+    const waiting = this.#prefetch?.mustWait(jobs, spec.concurrency - this.#running) ?? 0;
     const filled = this.#slotsOf(jobs - waiting);
     this.#running += filled;
     this.#taken?.add(jobs, rt.clock.monotonic());
@@ -328,7 +349,7 @@ export class WorkerLoop implements Claimer, RunnerHost {
       for (let slots = this.#slotsOf(reply.jobs.length - waiting); slots > 0; slots -= 1) this.slotFreed();
       return;
     }
-    const group = this.#groupOf(reply.jobs.length);
+    const group = ClaimGroup.of(this.spec.gates, reply.jobs.length, (ms) => this.#rest(ms));
     const answeredAt = waiting > 0 ? this.rt.clock.monotonic() : 0;
     const held: ConsumerRun[] = [];
     let slots = reply.jobs.length - waiting;
@@ -350,42 +371,23 @@ export class WorkerLoop implements Claimer, RunnerHost {
       else this.#runner.start(run);
     }
     this.#runner.flush();
-    if (waiting > 0) this.#prefetch?.hold(held, answeredAt);
+    if (waiting > 0) this.#prefetch?.hold(held);
     this.#prefetch?.claimed(reply.jobs.length >= want && !alone);
     if (this.full) this.rt.loopIsBlind();
     if (reply.suspects > 0 && !alone && !reply.paused) this.rt.solo.request(this);
     if (alone && reply.jobs.length === 0) this.rt.solo.done(this);
     if (reply.retryAfterMs !== undefined) this.#rest(reply.retryAfterMs);
     else if (reply.jobs.length >= want && !alone) this.#hungry = true;
-    else this.#sleep(Math.min(reply.nextDueMs ?? Infinity, this.rt.pollFloor(this.spec)));
+    else this.#sleep.idle(reply.nextDueMs, this.rt.pollFloor(this.spec));
   }
 
   #slotsOf(jobs: number): number {
     return Math.ceil(jobs / this.spec.batchSize);
   }
 
-  #groupOf(jobs: number): ClaimGroup | undefined {
-    const { gates } = this.spec;
-    if (!gates?.rateLimiter && !gates?.condition) return undefined;
-    return new ClaimGroup(jobs, (ms) => this.#rest(ms));
-  }
-
-  /** Claims nothing for `ms`, whatever hints come. */
   #rest(ms: number): void {
-    this.#restUntil = Math.max(this.#restUntil, this.rt.clock.monotonic() + ms);
-    this.#sleep(ms);
+    this.#sleep.rest(ms);
     this.rt.loopIsBlind();
-  }
-
-  /** Looks again after `ms`, unless a hint comes before; never within a rest. */
-  #sleep(ms: number): void {
-    this.#timer?.cancel();
-    if (this.#state !== 'open') return;
-    const awake = Math.max(ms, this.#restUntil - this.rt.clock.monotonic());
-    this.#timer = this.rt.clock.timer(awake, () => {
-      this.#hungry = true;
-      this.kick();
-    });
   }
 
   #tellIdle(): void {

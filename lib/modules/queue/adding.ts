@@ -9,29 +9,38 @@ import {
 } from '../../kernel/errors/index.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS } from '../../kernel/job/limits.js';
 import type { JobRef } from '../../kernel/job/stored-job.js';
-import type { EnqueueRefusal, EnqueueResult, NewJob } from '../../kernel/ports/job-store.js';
+import type { CallId, EnqueueRefusal, EnqueueResult, NewJob } from '../../kernel/ports/job-store.js';
+import type { TransactionHandle } from '../../kernel/ports/transaction.js';
 import { sizeOf } from '../../kernel/runtime/enqueuer.js';
+import { transactionClient } from '../../kernel/transactions/transaction-client.js';
 import type { JobDraft } from './new-job.js';
 import type { QueueHost } from './queue-host.js';
 
 /** Chunks of one bulk call that wait to be sent at once: half of the jobs that may wait, or a large bulk would be refused. */
 const MAX_CHUNKS_AT_ONCE = 50;
 
+/** A call inside a transaction is sent once, and has no number. */
+const NO_CALL: CallId = { client: '', n: 0, acked: 0 };
+
 /** A job as it is sent, and what became of it. */
 export interface Added {
   readonly job: NewJob;
   readonly result: EnqueueResult;
+  /** It stands in a transaction of the user's: nobody may ever see it. */
+  readonly uncommitted?: true;
 }
 
 /**
- * Adds one job that is not plain: it has parents to look up, a schema to wait for, a transaction to refuse.
+ * Adds one job that is not plain: it has parents to look up, a schema to wait for, a transaction to be added in.
  *
  * @throws InvalidPayloadError, TransactionsNotSupportedError before anything is sent
  * @throws UnknownParentError, AmbiguousJobError, QueueDisabledError, TooManyHeldJobsError
  */
 export async function addSpecial(host: QueueHost, draft: JobDraft): Promise<Added> {
-  const { where } = draft;
-  refuseTransaction(host, where, draft);
+  if (draft.tx) {
+    const [added] = (await addInTransaction(host, [draft], draft.tx, draft.where, () => draft.where)) as [Added];
+    return added;
+  }
   if (draft.checked) await draft.checked;
   await host.ready();
   const job = draft.parents ? await linkOne(host, draft) : draft.job;
@@ -57,18 +66,23 @@ export function isPlain({ parents, checked, tx }: JobDraft): boolean {
 /** Adds jobs in order, chunk by chunk. Every item is checked before the first chunk is sent. */
 export async function addMany(host: QueueHost, drafts: readonly JobDraft[]): Promise<Added[]> {
   const { queue } = host.plan;
-  drafts.forEach((draft, i) => refuseTransaction(host, `Queue.addBulk, item ${i}`, draft));
-  for (const [i, { checked }] of drafts.entries()) {
-    if (checked) await checked.catch((error: unknown) => Promise.reject(inItem(error, i) as Error));
+  const where = `Queue.addBulk (queue "${queue}")`;
+  const ofItem = (i: number): string => `${where}, item ${i}`;
+  const tx = drafts[0]?.tx;
+  const other = drafts.findIndex((draft) => draft.tx !== tx);
+  if (other >= 0) {
+    throw new InvalidOptionsError(ofItem(other), ['tx: all jobs of one call are added in the same transaction']);
   }
+  if (tx) return addInTransaction(host, drafts, tx, where, ofItem);
+  await allChecked(drafts);
   await host.ready();
-  const linked = await linkAll(host, drafts, (i) => `Queue.addBulk (queue "${queue}"), item ${i}`);
+  const linked = await linkAll(host, drafts, ofItem);
   const results: EnqueueResult[] = [];
   let sent: Promise<EnqueueResult[]>[] = [];
   const acknowledged = async (): Promise<void> => {
     for (const answers of await Promise.all(sent)) {
       const refused = answers[0]?.refused;
-      if (refused) throw refusalError(`Queue.addBulk (queue "${queue}")`, queue, refused);
+      if (refused) throw refusalError(where, queue, refused);
       results.push(...answers);
     }
     sent = [];
@@ -84,9 +98,44 @@ export async function addMany(host: QueueHost, drafts: readonly JobDraft[]): Pro
   return linked.map(({ job }, i) => ({ job, result: results[i] as EnqueueResult }));
 }
 
-/** No store of this release can add inside a user's transaction, and to add outside of it would break the promise. */
-function refuseTransaction({ store }: QueueHost, where: string, { tx }: JobDraft): void {
-  if (tx) throw new TransactionsNotSupportedError(where, store.capabilities.backend);
+/**
+ * Adds jobs inside a transaction of the user's: statements of their own, which nobody sends again, after all that was
+ * asked for in the same transaction before. Its outcome is not known here.
+ */
+async function addInTransaction(
+  host: QueueHost,
+  drafts: readonly JobDraft[],
+  tx: TransactionHandle,
+  where: string,
+  ofItem: (index: number) => string,
+): Promise<Added[]> {
+  const { plan, store } = host;
+  const prepare = async (): Promise<Linked[]> => {
+    await allChecked(drafts);
+    await host.ready();
+    // To add outside of the transaction would break the promise.
+    if (!store.capabilities.transactions) throw new TransactionsNotSupportedError(where, store.capabilities.backend);
+    return linkAll(host, drafts, ofItem);
+  };
+  return host.transactions.run(tx, prepare, async (linked) => {
+    const added: Added[] = [];
+    for (const chunk of chunks(linked)) {
+      const jobs = chunk.map(({ job }) => job);
+      const [results = []] = await store.enqueue(NO_CALL, plan.queue, [jobs], { tx: transactionClient(tx) });
+      const refused = results[0]?.refused;
+      if (refused) throw refusalError(where, plan.queue, refused);
+      jobs.forEach((job, i) => added.push({ job, result: results[i] as EnqueueResult, uncommitted: true }));
+    }
+    return added;
+  });
+}
+
+/** Waits for the schemas that are asynchronous. */
+async function allChecked(drafts: readonly JobDraft[]): Promise<void> {
+  for (const [i, { checked }] of drafts.entries()) {
+    if (!checked) continue;
+    await checked.catch((error: unknown) => Promise.reject((drafts.length > 1 ? inItem(error, i) : error) as Error));
+  }
 }
 
 /** The error of one item of a bulk call says which. */

@@ -7,6 +7,7 @@ import { safeText } from '../../kernel/job/text.js';
 import type { ChangeReply, FindReply, FindRequest, JobFilter } from '../../kernel/ports/job-admin.js';
 import type { CancelOutcome } from './job-handle.js';
 import type { QueueHost } from './queue-host.js';
+import { readBack } from './read-back.js';
 
 /** How often a queue that is being drained is looked at (ms): soon at first, then less and less often. */
 const FIRST_LOOK_MS = 50;
@@ -121,7 +122,7 @@ async function retryJob(host: QueueHost, { id, name }: StoredJob): Promise<strin
   );
   if (reply.verdict !== 'done') return undefined;
   if (host.events.has('job:added')) {
-    const stored = await host.store.admin.get(queue, reply.id);
+    const stored = await readBack(host.store.admin, queue, reply.id);
     host.events.emit('job:added', { queue, id: reply.id, name, status: stored?.status ?? 'waiting' });
   }
   return reply.id;

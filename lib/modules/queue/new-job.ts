@@ -8,17 +8,14 @@ import {
   type KeepRule,
   type Retention,
 } from '../../kernel/job/retention.js';
-import { nameProblem } from '../../kernel/job/ids.js';
+import { DEFAULT_JOB_NAME, nameProblem } from '../../kernel/job/ids.js';
 import { isA, textOf } from '../../kernel/job/stored-error.js';
 import type { AttemptOptions, JobMeta, OwnOptions } from '../../kernel/job/stored-job.js';
 import type { Deduplication, NewJob, ParentFailurePolicy } from '../../kernel/ports/job-store.js';
-import type { TransactionClient } from '../../kernel/ports/transaction.js';
+import type { TransactionHandle } from '../../kernel/ports/transaction.js';
 import { textOfIssues, type SchemaResult, type StandardSchema } from '../../kernel/standard-schema.js';
 import { parseOptions } from '../../kernel/validation.js';
 import { jobOptionsSchema, type DefaultJobSettings, type JobSettings } from './options.schema.js';
-
-/** The name of a job that names none. */
-const DEFAULT_JOB_NAME = 'default';
 
 /** What a producer puts on every job of its queue, worked out once. */
 export interface ProducerPlan {
@@ -50,10 +47,11 @@ export interface JobDraft {
   /** Rejects when an asynchronous schema refuses the payload. */
   readonly checked?: Promise<void>;
   /** The transaction in which it is to be added. */
-  readonly tx?: TransactionClient;
+  readonly tx?: TransactionHandle;
 }
 
 const NO_OPTIONS: JobSettings = {};
+const NO_META: JobMeta = Object.freeze({});
 
 /**
  * Checks one job and turns it into what the store takes. Throws before anything is sent; the payload is encoded before
@@ -204,6 +202,7 @@ function jobMeta(opts: JobSettings, plan: ProducerPlan, lineage: Lineage | undef
   const job = opts === NO_OPTIONS ? undefined : ownOptions(opts);
   const correlationId = opts.correlationId ?? lineage?.correlationId ?? plan.defaults.correlationId;
   const tags = opts.tags?.length ? [...new Set([...plan.tags, ...opts.tags])] : plan.tags;
+  if (!job && !plan.attempts && correlationId === undefined && tags.length === 0 && !lineage) return NO_META;
   return {
     ...(job ? { job } : {}),
     ...(plan.attempts ? { producer: plan.attempts } : {}),

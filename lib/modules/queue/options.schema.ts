@@ -4,9 +4,10 @@ import type { Codec } from '../../kernel/job/codec.js';
 import type { Job } from '../../kernel/job/job.js';
 import { MAX_BATCH_ITEMS, MAX_ID_BYTES, MAX_PRIORITY } from '../../kernel/job/limits.js';
 import { DEDUPLICATION_MODES, PARENT_FAILURE_POLICIES } from '../../kernel/ports/new-job.js';
-import type { TransactionClient } from '../../kernel/ports/transaction.js';
+import type { TransactionHandle } from '../../kernel/ports/transaction.js';
 import type { DisabledBehavior } from '../../kernel/ports/job-admin.js';
 import type { BatchHandler, Condition, Handler, JobHooks, RateLimiter } from '../../kernel/runtime/consumer.js';
+import { transactionProblem } from '../../kernel/transactions/transaction-client.js';
 import { isStandardSchema, type StandardSchema } from '../../kernel/standard-schema.js';
 import { duration, fn, integer, jobId, name, positiveDuration, strict } from '../../kernel/validation.js';
 
@@ -176,10 +177,10 @@ const deduplication = strict({
   message: "mode 'throttle' needs a ttl: how long the first stands",
 });
 
-const transaction = z.custom<TransactionClient>(
-  (value) => typeof value === 'object' && value !== null && 'query' in value && typeof value.query === 'function',
-  'expected a database client inside a transaction: an object with query(text, values)',
-);
+const transaction = z.custom<TransactionHandle>().superRefine((value, ctx) => {
+  const problem = transactionProblem(value);
+  if (problem !== undefined) ctx.addIssue(problem);
+});
 
 export const jobOptionsSchema = strict({
   jobId: jobId.optional(),

@@ -5,6 +5,8 @@ import type { CallId, JobStore } from '../../kernel/ports/job-store.js';
 import type { Signals } from '../../kernel/ports/signals.js';
 import type { Enqueuer } from '../../kernel/runtime/enqueuer.js';
 import type { FinishWaiter } from '../../kernel/runtime/finish-waiter.js';
+import type { Instruments } from '../../kernel/runtime/instruments.js';
+import type { TransactionLines } from '../../kernel/transactions/transaction-lines.js';
 import type { ProducerPlan } from './new-job.js';
 
 /** What a queue's producer side needs of a running engine. */
@@ -17,6 +19,9 @@ export interface QueueHost {
   readonly signals: Signals;
   readonly events: EventBus;
   readonly waiter: FinishWaiter;
+  readonly instruments: Instruments;
+  /** Keeps the order of what is added in one transaction. */
+  readonly transactions: TransactionLines;
   newId(): string;
   /** Resolves when the store can be called. */
   ready(): Promise<void>;

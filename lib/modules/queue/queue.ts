@@ -19,10 +19,12 @@ import {
   resumeQueue,
   updateData,
 } from './admin.js';
+import { lineageHere, sendTold } from './instrumented.js';
 import { JobHandle, type FreshJob, type JobActions } from './job-handle.js';
 import { checkPayload, encodePayload, newJob, type Lineage } from './new-job.js';
 import type { QueueHost } from './queue-host.js';
 import type { BulkItem, JobOptions, OptionsAfter, PayloadFor } from './queue.types.js';
+import { readBack } from './read-back.js';
 import {
   deadLettersSchema,
   delaySchema,
@@ -109,7 +111,12 @@ export class Queue<T = unknown, R = unknown> {
   ): Promise<JobHandle<T, R>> {
     const host = this.#host();
     // Encoded before anything is awaited: the caller may change the object as soon as it has the promise.
-    const draft = newJob(host.plan, name, data, options, host.newId, lineage);
+    const draft = newJob(host.plan, name, data, options, host.newId, lineageHere(host, lineage));
+    if (host.instruments.adds) {
+      return sendTold(host, [draft], false, async ([told = draft]) =>
+        this.#handle(host, await addSpecial(host, told), data),
+      );
+    }
     if (!isPlain(draft)) return this.#handle(host, await addSpecial(host, draft), data);
     // Inline: each asynchronous function in between would cost every add.
     await host.ready();
@@ -118,21 +125,27 @@ export class Queue<T = unknown, R = unknown> {
 
   /**
    * Adds many jobs in order: all or nothing for each chunk of at most 1 000 items and 1 MiB. Every item is checked
-   * before the first chunk is sent. An item may depend on an earlier one of the same call by its `jobId`.
+   * before the first chunk is sent. An item may depend on an earlier one of the same call by its `jobId`. `tx` adds them
+   * all in your own transaction, as the option of that name does for one.
    *
    * @throws what {@link add} throws; an error that is about one item says which
    */
-  async addBulk(items: readonly BulkItem<T>[]): Promise<JobHandle<T, R>[]> {
+  async addBulk(items: readonly BulkItem<T>[], { tx }: Pick<JobOptions, 'tx'> = {}): Promise<JobHandle<T, R>[]> {
     const host = this.#host();
+    const lineage = lineageHere(host);
     const drafts = items.map((item, i) => {
       try {
-        return newJob(host.plan, item.name, item.data, item.opts, host.newId);
+        const opts = tx === undefined ? item.opts : { tx, ...item.opts };
+        return newJob(host.plan, item.name, item.data, opts, host.newId, lineage);
       } catch (error) {
         throw inItem(error, i);
       }
     });
     const handles: JobHandle<T, R>[] = [];
-    for (const [i, added] of (await addMany(host, drafts)).entries()) {
+    const many = host.instruments.adds
+      ? await sendTold(host, drafts, true, (told) => addMany(host, told))
+      : await addMany(host, drafts);
+    for (const [i, added] of many.entries()) {
       const handle = this.#handle(host, added, (items[i] as BulkItem<T>).data);
       handles.push(handle instanceof Promise ? await handle : handle);
     }
@@ -303,7 +316,9 @@ export class Queue<T = unknown, R = unknown> {
     const { job, result } = added;
     const { id, created, status } = result;
     if (!created) return result.skipped ? this.#skipped(host, added, data) : this.#standing(host, added, data);
-    if (host.events.has('job:added')) host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
+    if (!added.uncommitted) host.events.tap?.added(this.name, job, result, host.plan.codec);
+    if (!added.uncommitted && host.events.has('job:added'))
+      host.events.emit('job:added', { queue: this.name, id, name: job.name, status });
     if (status === 'failed') return this.#bornFailed(host, added, data);
     const handle = new JobHandle<T, R>(this.#fresh(host, added, data), created, this.#actions);
     const { correlationId, triggeredBy, parentId } = job.meta;
@@ -326,9 +341,9 @@ export class Queue<T = unknown, R = unknown> {
   }
 
   async #standing(host: QueueHost, added: Added, data: T): Promise<JobHandle<T, R>> {
-    const stored = await host.store.admin.get(this.name, added.result.id);
+    const stored = await readBack(host.store.admin, this.name, added.result.id);
     if (stored) return this.#read(host, stored);
-    // Removed in the meantime: what the answer said of it is all there is.
+    // Removed in the meantime, or out of reach: what the answer said of it is all there is.
     return new JobHandle<T, R>({ ...this.#fresh(host, added, data), opts: {}, tags: [] }, false, this.#actions);
   }
 
@@ -336,7 +351,7 @@ export class Queue<T = unknown, R = unknown> {
   async #bornFailed(host: QueueHost, added: Added, data: T): Promise<JobHandle<T, R>> {
     const { id } = added.result;
     const { name } = added.job;
-    const stored = await host.store.admin.get(this.name, id);
+    const stored = await readBack(host.store.admin, this.name, id);
     const error = stored?.error ?? { name: 'ParentFailedError', code: 'PARENT_FAILED', message: 'a parent had failed' };
     host.events.emit('job:fail', { queue: this.name, id, name, attempt: 0, error });
     return stored
@@ -348,8 +363,9 @@ export class Queue<T = unknown, R = unknown> {
     const where = 'JobHandle.waitUntilFinished';
     const { timeout } = parseOptions(where, waitSchema, options ?? {});
     if (job.skipped) throw new JobNotFoundError(where, this.name, job.id, 'The queue is disabled and dropped it.');
-    // A final state is final, so what the handle read is what there will ever be.
-    if (isFinal(job.status)) return resultOf(job, job.status);
+    // A final state is final, so what the handle read is what there will ever be; if it did read the record.
+    const read = job.finishedAt !== undefined || job.error !== undefined;
+    if (isFinal(job.status) && read) return resultOf(job, job.status);
     const host = await this.#connected();
     return host.waiter.wait(this.name, job.id, host.plan.codec, timeout);
   }

@@ -1,5 +1,6 @@
 import type { QueueContract } from '../../modules/queue/index.js';
-import { handlerDecorator, type HandlerDecorator } from './handler.metadata.js';
+import type { HandlerDecorator } from './handler-method.js';
+import { handlerDecorator } from './handler.metadata.js';
 
 /**
  * Method decorator: runs the jobs of one name. Its class carries `@Worker`, which says of which queue. The method gets

@@ -1,13 +1,16 @@
 import 'reflect-metadata';
-import type { QueueContract } from '../../modules/queue/index.js';
-import { classDecoratedTwice, decoratedTwice } from '../oqron.messages.js';
+import { isContract, type QueueContract } from '../../modules/queue/index.js';
+import { classDecoratedTwice, decoratedTwice, notAMethod } from '../oqron.messages.js';
+import type { HandlerDecorator } from './handler-method.js';
 
 const KEY = 'oqron:handler';
 
 /** What `@Queue` or `@Worker` left on a method, or `@Worker` on a class. */
 export interface ConsumerMetadata {
   readonly kind: 'queue' | 'worker';
-  readonly target: string | QueueContract;
+  /** Missing: the options have its name. */
+  readonly target: string | QueueContract | undefined;
+  /** As they are, or an `OptionsFactory`. */
   readonly options: object;
 }
 
@@ -25,21 +28,36 @@ export type HandlerMetadata = ConsumerMetadata | NamedMetadata;
 /** Any class, abstract ones and those with parameters included. */
 export type Constructor = abstract new (...args: never[]) => unknown;
 
-/** A method that runs jobs: payload first, then the context. */
-export type HandlerMethod<T, R> = (
-  data: T,
-  ctx: import('../../kernel/runtime/job-context.js').JobContext<T>,
-) => R | Promise<R>;
-
-/** Accepts only methods that take this payload and answer this result. */
-export type HandlerDecorator<T, R> = <M extends HandlerMethod<T, R>>(
-  target: object,
-  key: string | symbol,
-  descriptor: TypedPropertyDescriptor<M>,
-) => void;
+/** @param target a contract, a name, or options that have the name */
+export function consumerMetadata(
+  kind: ConsumerMetadata['kind'],
+  target: QueueContract | string | object,
+  options: object,
+): ConsumerMetadata {
+  return typeof target === 'string' || isContract(target)
+    ? { kind, target, options }
+    : { kind, target: undefined, options: target };
+}
 
 export function handlerDecorator<T, R>(metadata: HandlerMetadata): HandlerDecorator<T, R> {
   return (target, key, descriptor) => decorateMethod(metadata, target, key, descriptor);
+}
+
+/**
+ * The function that a method decorator stands on.
+ *
+ * @throws TypeError for what the explorer would pass over without a word: static methods, getters, symbols
+ */
+export function decoratedMethod(
+  target: object,
+  key: string | symbol,
+  descriptor: PropertyDescriptor | undefined,
+): object {
+  const isStatic = typeof target === 'function';
+  const method: unknown = descriptor?.value;
+  if (typeof method === 'function' && typeof key === 'string' && !isStatic) return method;
+  const type = (isStatic ? target : target.constructor) as Constructor;
+  throw new TypeError(notAMethod(`${type.name}.${String(key)}`));
 }
 
 export function decorateMethod(
@@ -48,7 +66,7 @@ export function decorateMethod(
   key: string | symbol,
   descriptor: PropertyDescriptor,
 ): void {
-  const method = descriptor.value as object;
+  const method = decoratedMethod(target, key, descriptor);
   if (Reflect.hasOwnMetadata(KEY, method)) {
     throw new TypeError(decoratedTwice(`${target.constructor.name}.${String(key)}`));
   }

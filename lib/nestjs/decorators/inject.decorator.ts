@@ -2,6 +2,7 @@ import { Inject } from '@nestjs/common';
 import { OqronEngine } from '../../engine/oqron-engine.js';
 import type { PayloadOf, Queue, QueueContract, ResultOf } from '../../modules/queue/index.js';
 import { getQueueToken, type QueueTarget } from '../oqron.tokens.js';
+import { noteInjection } from '../queue-contracts.js';
 import type { Constructor } from './handler.metadata.js';
 
 /** The producer of a contract: `@InjectQueue(VideoEncode) queue: QueueOf<typeof VideoEncode>`. @publicApi */
@@ -20,14 +21,6 @@ export interface InjectQueueDecorator<T, R> {
   <P, K extends keyof P>(target: Queue<T, R> extends P[K] ? P : never, key: K): void;
 }
 
-/** Queues that some class injects. The module provides them when Nest reads it, which is after all classes exist. */
-const injected = new Map<string, QueueTarget>();
-
-/** What the modules have to provide. */
-export function injectedQueues(): ReadonlyMap<string, QueueTarget> {
-  return injected;
-}
-
 /**
  * Parameter and property decorator: injects the producer of a queue, anywhere in the application.
  *
@@ -38,10 +31,11 @@ export function injectedQueues(): ReadonlyMap<string, QueueTarget> {
 export function InjectQueue<T, R>(contract: QueueContract<T, R>): InjectQueueDecorator<T, R>;
 export function InjectQueue(name: string): ParameterDecorator & PropertyDecorator;
 export function InjectQueue(target: QueueTarget): ParameterDecorator & PropertyDecorator {
-  const token = getQueueToken(target);
-  // A contract says more than a name; whoever injects by name gets the same queue.
-  if (typeof target !== 'string' || !injected.has(token)) injected.set(token, target);
-  return Inject(token);
+  const inject = Inject(getQueueToken(target)) as (...place: [object, string | symbol | undefined, number?]) => void;
+  return (place: object, key: string | symbol | undefined, index?: number) => {
+    noteInjection(typeof place === 'function' ? place : place.constructor, target);
+    inject(place, key, index);
+  };
 }
 
 /** Injects the `OqronEngine`. @publicApi */

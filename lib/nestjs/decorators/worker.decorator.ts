@@ -1,12 +1,14 @@
 import type { QueueContract } from '../../modules/queue/index.js';
 import type { WorkerOptions } from '../../modules/worker/index.js';
+import type { HandlerDecorator } from './handler-method.js';
 import {
+  consumerMetadata,
   decorateClass,
   decorateMethod,
   type Constructor,
   type ConsumerMetadata,
-  type HandlerDecorator,
 } from './handler.metadata.js';
+import type { OptionsDependencies, OptionsOrFactory } from './options-factory.js';
 
 /** Options of `@Worker`. @publicApi */
 export type WorkerDecoratorOptions<T = unknown, R = unknown> = Omit<
@@ -21,30 +23,30 @@ export interface WorkerDecorator<T, R> extends HandlerDecorator<T, R> {
 
 /**
  * Method or class decorator: a consumer of a topic. A method gets the payload and the context; what it returns is the
- * job's result. On a class, the methods with `@Handler` run the jobs, each those of its name.
+ * job's result. On a class, the methods with `@Handler` run the jobs, each those of its name. The options, or all of it
+ * with the topic, may come from dependency injection.
  *
  * @example
  * @Worker(VideoEncode, { concurrency: 2 })
  * async encode(video: VideoMetadata, ctx: JobContext<VideoMetadata>): Promise<string> {}
+ *
+ * @Worker(VideoEncode, { inject: [Settings], useFactory: (settings) => ({ concurrency: settings.encoders }) })
+ * async encode(video: VideoMetadata): Promise<string> {}
  * @publicApi
  */
-export function Worker<T, R>(
+export function Worker<T, R, const I extends OptionsDependencies = []>(
   contract: QueueContract<T, R>,
-  options?: WorkerDecoratorOptions<T, R>,
+  options?: OptionsOrFactory<WorkerDecoratorOptions<T, R>, I>,
 ): WorkerDecorator<T, R>;
-export function Worker(
-  topic: string | (WorkerDecoratorOptions & { topic: string }),
-  options?: WorkerDecoratorOptions,
+export function Worker<const I extends OptionsDependencies = []>(
+  topic: string,
+  options?: OptionsOrFactory<WorkerDecoratorOptions, I>,
 ): WorkerDecorator<never, unknown>;
-export function Worker(
-  target: QueueContract | string | (WorkerDecoratorOptions & { topic: string }),
-  options: object = {},
-): WorkerDecorator<never, unknown> {
-  if (typeof target === 'object' && 'topic' in target) {
-    const { topic, ...own } = target;
-    return workerDecorator({ kind: 'worker', target: topic, options: { ...own, ...options } });
-  }
-  return workerDecorator({ kind: 'worker', target, options });
+export function Worker<const I extends OptionsDependencies = []>(
+  options: OptionsOrFactory<WorkerDecoratorOptions & { topic: string }, I>,
+): WorkerDecorator<never, unknown>;
+export function Worker(target: QueueContract | string | object, options: object = {}): WorkerDecorator<never, unknown> {
+  return workerDecorator(consumerMetadata('worker', target, options));
 }
 
 function workerDecorator(metadata: ConsumerMetadata): WorkerDecorator<never, unknown> {

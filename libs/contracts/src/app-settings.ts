@@ -4,7 +4,7 @@ import { OqronError, type Duration, type OqronConfig } from 'oqronkit';
 
 /** What every app of this repository is told from outside. The API and the worker must be told the same. */
 export interface AppSettings {
-  /** `--mode`, the connections that the mode needs, `PROJECT` and `SHUTDOWN_TIMEOUT`. */
+  /** `--mode`, the connections that the mode needs, `PROJECT`, `DATABASE_SCHEMA` and `SHUTDOWN_TIMEOUT`. */
   readonly engine: Pick<OqronConfig, 'mode' | 'redis' | 'postgres' | 'project' | 'shutdown'>;
   /** `DATA_DIR`: where documents lie. */
   readonly dataDir: string;
@@ -16,10 +16,11 @@ export interface AppSettings {
  */
 export const ONE_ERROR_MESSAGE = { abortOnError: false, bufferLogs: true, autoFlushLogs: false };
 
-/** Where mode `redis` looks when nothing else is said. */
+/** Where the modes `redis` and `db` look when nothing else is said. */
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+const LOCAL_DATABASE = 'postgresql://postgres@127.0.0.1:5432/postgres';
 
-const USAGE = 'Arguments: --mode <mode>, --redis <url>';
+const USAGE = 'Arguments: --mode <mode>, --redis <url>, --database <url>';
 
 /** How long running jobs may take to end after SIGINT or SIGTERM; then they are handed back. */
 const SHUTDOWN_TIMEOUT = '10s';
@@ -30,13 +31,15 @@ const SHUTDOWN_TIMEOUT = '10s';
  * @throws StartError naming an unknown argument
  */
 export function readAppSettings(args: readonly string[], env: NodeJS.ProcessEnv): AppSettings {
-  const { mode, redis: given } = readArgs(args);
-  const redis = given || env.REDIS_URL || (mode === 'redis' ? LOCAL_REDIS : undefined);
+  const { mode, ...given } = readArgs(args);
+  const redis = given.redis || env.REDIS_URL || (mode === 'redis' ? LOCAL_REDIS : undefined);
+  const connectionString = given.database || env.DATABASE_URL || (mode === 'db' ? LOCAL_DATABASE : undefined);
+  const schema = env.DATABASE_SCHEMA || undefined;
   return {
     engine: {
       mode: mode as OqronConfig['mode'],
       ...(redis ? { redis } : {}),
-      ...(env.DATABASE_URL ? { postgres: { connectionString: env.DATABASE_URL } } : {}),
+      ...(connectionString ? { postgres: { connectionString, ...(schema && { schema }) } } : {}),
       ...(env.PROJECT ? { project: env.PROJECT } : {}),
       shutdown: { timeout: (env.SHUTDOWN_TIMEOUT || SHUTDOWN_TIMEOUT) as Duration },
     },
@@ -44,11 +47,21 @@ export function readAppSettings(args: readonly string[], env: NodeJS.ProcessEnv)
   };
 }
 
-function readArgs(args: readonly string[]): { mode: string; redis?: string | undefined } {
+interface Arguments {
+  readonly mode: string;
+  readonly redis?: string | undefined;
+  readonly database?: string | undefined;
+}
+
+function readArgs(args: readonly string[]): Arguments {
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { mode: { type: 'string', default: 'default' }, redis: { type: 'string' } },
+      options: {
+        mode: { type: 'string', default: 'default' },
+        redis: { type: 'string' },
+        database: { type: 'string' },
+      },
     });
     return values;
   } catch (error) {

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 
 const children = new Set();
 const folders = new Set();
+const others = new Set();
 
 // At the end nothing can be awaited any more. The servers hold nothing but measured jobs, so they are simply killed.
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
+  for (const work of others) work();
   for (const folder of folders) remove(folder);
 });
 
@@ -18,6 +20,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 export const startProcess = (...args) => keep(spawn(...args));
+
+/** What else is to be done, at once, should the runner end now. Answers how to forget it. */
+export function onExit(work) {
+  others.add(work);
+  return () => others.delete(work);
+}
 
 /** A Node process with a channel to us. */
 export const startNode = (...args) => keep(fork(...args));

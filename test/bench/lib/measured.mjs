@@ -4,9 +4,12 @@ import { endProcess, startNode } from './cleanup.mjs';
 
 const CHILD = fileURLToPath(new URL('../side-child.mjs', import.meta.url));
 
-/** Starts a process of `side` (a file of `sides/`) that is connected to `store`. */
-export async function startMeasured(side, store, execArgv = []) {
-  const child = startNode(CHILD, [JSON.stringify({ side, store })], { execArgv });
+/** A call that is not answered for this long fails its run: no benchmark hangs (ms). */
+const CALL_MS = 180_000;
+
+/** Starts a process of `side` (a file of `sides/`) that is connected to `store`. `node` = the binary. */
+export async function startMeasured(side, store, node = process.execPath) {
+  const child = startNode(CHILD, [JSON.stringify({ side, store })], { execPath: node });
   const waiting = new Map();
   let calls = 0;
 
@@ -23,12 +26,22 @@ export async function startMeasured(side, store, execArgv = []) {
   child.once('error', fail);
   child.once('exit', (code, signal) => fail(new Error(`${side}: the measured process ended with ${signal ?? code}`)));
 
-  const call = (what, options = {}) =>
-    new Promise((resolve, reject) => {
+  const call = (what, options = {}) => {
+    const answer = new Promise((resolve, reject) => {
       calls += 1;
-      waiting.set(calls, { resolve, reject });
+      const text = `${side}: '${what}' was not done after ${CALL_MS / 1000} s`;
+      const timer = setTimeout(() => reject(new Error(text)), CALL_MS);
+      const ended = (settle) => (value) => {
+        clearTimeout(timer);
+        settle(value);
+      };
+      waiting.set(calls, { resolve: ended(resolve), reject: ended(reject) });
       child.send({ call: calls, what, options });
     });
+    // Who awaits something else first, and fails there, never comes to await this.
+    answer.catch(() => undefined);
+    return answer;
+  };
 
   await call('open');
   return {

@@ -13,9 +13,16 @@ export async function openRedis({ appendonly = false } = {}) {
   const info = async (section) => parse(await client.info(section));
   const server = await info('server');
   const settings = await client.config('GET', 'appendonly', 'appendfsync', 'save').catch(() => []);
+  const clients = async () => (await client.client('LIST')).trim().split('\n').length;
+  /** The runs that are not cleared, and how many clients there were before each. */
+  const spaces = new Map();
 
   return {
-    url,
+    async open(space) {
+      spaces.set(space, await clients());
+      return url;
+    },
+
     about: { redis: server.redis_version, own: own !== undefined, settings: asObject(settings) },
 
     /** Totals since the server began: commands, those inside of scripts included, and CPU (us). */
@@ -35,9 +42,28 @@ export async function openRedis({ appendonly = false } = {}) {
       return Number((await info('memory')).used_memory);
     },
 
-    /** Removes the keys of one run. On somebody else's server nothing else is touched. */
+    /** How many commands clients sent while `work` ran. What a script does comes as from "lua", and is none of theirs. */
+    async requests(work) {
+      const monitor = await client.monitor();
+      let sent = 0;
+      monitor.on('error', () => undefined);
+      monitor.on('monitor', (_time, _args, source) => {
+        if (source !== 'lua') sent += 1;
+      });
+      try {
+        await work();
+        return sent;
+      } finally {
+        monitor.disconnect();
+      }
+    },
+
+    connections: async (space) => (await clients()) - spaces.get(space),
+
+    /** Removes the keys of one run. On somebody else's server, or while there are other runs, nothing else is touched. */
     async clear(space) {
-      if (own) return void (await client.flushall());
+      spaces.delete(space);
+      if (own && spaces.size === 0) return void (await client.flushall());
       for (const pattern of [`oqron:{${space}:*`, `${space}:*`]) {
         for await (const keys of client.scanStream({ match: pattern, count: 1000 })) {
           if (keys.length > 0) await client.unlink(...keys);

@@ -1,11 +1,6 @@
 // BullMQ on Redis, as its documentation advises for throughput: no metrics, no listeners of events, a bounded history.
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { createRequire } from 'node:module';
-
-const require = createRequire(import.meta.url);
-
-export const versions = () => ({ bullmq: require('bullmq/package.json').version });
 
 export async function connect({ url, space: prefix }) {
   const open = [];
@@ -14,6 +9,8 @@ export async function connect({ url, space: prefix }) {
     open.unshift(client);
     return client;
   };
+  /** Workers of one process may share it; each makes another one that waits for jobs. */
+  let shared;
   const queues = new Map();
   const queueOf = async (name) => {
     if (!queues.has(name)) {
@@ -32,9 +29,9 @@ export async function connect({ url, space: prefix }) {
         addBulk: (all) => queue.addBulk(all.map((data) => ({ name: 'job', data }))),
       };
     },
-    async consumer(name, { handler, concurrency, keep }) {
+    async consumer(name, { handler, concurrency, keep, many }) {
       const worker = new Worker(name, ({ data }) => handler(data), {
-        connection: connection(),
+        connection: many ? (shared ??= connection()) : connection(),
         prefix,
         concurrency,
         // By count only: an age as well, which is our default, would cost it a look at the history for each job.

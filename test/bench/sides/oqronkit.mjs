@@ -1,15 +1,15 @@
 // We. A file of this folder is one side of a comparison and exports
-//   versions()   what is measured
-//   connect({ url, space }) -> { producer(queue), consumer(queue, options), counts(queue), close() }
+//   connect({ url, space, ...options of the target }) -> { producer(queue), consumer(queue, options), counts(queue), close() }
 // A producer has `add(data)` and `addBulk([data])`; a consumer runs until `close()`. `keep` = finished jobs that stay.
-import { OqronEngine, ourVersion } from '../lib/oqronkit.mjs';
+// When a process consumes `many` queues, `consuming()` is called, where there is one, after the last of them.
+import { OqronEngine } from '../lib/oqronkit.mjs';
 
 const AGE_SECONDS = 24 * 3600;
 
-export const versions = () => ({ oqronkit: ourVersion() });
-
-export async function connect({ url, space }) {
-  const engine = new OqronEngine({ mode: 'redis', redis: url, project: space, logger: false });
+/** `prefetch` = the option of a queue; without it the default. */
+export async function connect({ mode, url, space, prefetch }) {
+  const store = mode === 'db' ? { mode, postgres: url } : { mode, redis: url };
+  const engine = new OqronEngine({ ...store, project: space, logger: false });
   await engine.start();
   const queues = new Map();
   const queueOf = (name, options = {}) => {
@@ -27,8 +27,9 @@ export async function connect({ url, space }) {
     async consumer(name, { handler, concurrency, keep }) {
       queueOf(name, {
         concurrency,
+        ...(prefetch !== undefined && { prefetch }),
         // The age is the default one.
-        removeOnComplete: { count: keep, age: AGE_SECONDS },
+        removeOnComplete: keep === 0 ? true : { count: keep, age: AGE_SECONDS },
         handler: ({ data }) => handler(data),
       });
       // An idle queue costs next to nothing, and it ends with the engine.

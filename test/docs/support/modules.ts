@@ -18,7 +18,12 @@ export class ModuleFolder {
   write({ path, text }: Source): void {
     const file = this.#file(path);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, transformSync(text, OPTIONS).code);
+    const { code } = transformSync(text, OPTIONS);
+    writeFileSync(file, code);
+    if (!path.endsWith('.worker.ts')) return;
+    // A thread loads its file itself, without Jest, by the name that it has when it is compiled.
+    writeFileSync(join(dirname(file), 'package.json'), '{ "type": "module" }');
+    writeFileSync(file.replace(/\.mjs$/, '.js'), code);
   }
 
   /** Runs a module that was written. */

@@ -25,16 +25,6 @@ describe.each(Object.entries(factories))('%s', (name, create) => {
     expect(one).not.toBe(other);
   });
 
-  it('says which types have not landed', async () => {
-    for (const options of [
-      { type: 'redis', redis },
-      { type: 'postgres', postgres },
-    ] as const) {
-      const failure = { code: 'MODULE_NOT_AVAILABLE', message: expect.stringContaining(`${name}() of the type`) };
-      await expect(create(options)).rejects.toMatchObject(failure);
-    }
-  });
-
   it('refuses an unknown type, an unknown option, and a connection that is missing', async () => {
     const refused = async (options: unknown, problem: string): Promise<void> => {
       const failure = { code: 'INVALID_OPTIONS', message: expect.stringMatching(`^${name}: .*${problem}`) };
@@ -46,6 +36,35 @@ describe.each(Object.entries(factories))('%s', (name, create) => {
     await refused({ type: 'postgres', redis }, 'type "postgres" needs postgres');
     await refused({ type: 'redis', redis: 6379 }, 'redis: expected a url or an object');
     await refused(undefined, 'expected object');
+  });
+});
+
+describe.each([
+  ['createStorageAdapter', createStorageAdapter],
+  ['createBrokerAdapter', createBrokerAdapter],
+] as const)('%s', (name, create) => {
+  it.each([
+    { type: 'redis', redis },
+    { type: 'postgres', postgres },
+  ] as const)('says that the type $type has not landed', async (options) => {
+    const failure = { code: 'MODULE_NOT_AVAILABLE', message: expect.stringContaining(`${name}() of the type`) };
+    await expect(create(options)).rejects.toMatchObject(failure);
+  });
+});
+
+describe('createLockAdapter', () => {
+  it('answers one that can be closed, whatever its type', async () => {
+    const lock = await createLockAdapter({ type: 'memory' });
+    await lock.close();
+    await lock.close();
+    expect(await lock.acquire('key', 'a', 1_000)).toBe(true);
+  });
+
+  it.each([
+    { type: 'redis', redis: 'redis://127.0.0.1:1' },
+    { type: 'postgres', postgres: { connectionString: 'postgresql://127.0.0.1:1/none' } },
+  ] as const)('connects at once: $type', async (options) => {
+    await expect(createLockAdapter(options)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
   });
 });
 

@@ -25,7 +25,7 @@ function problemsOf(config: unknown): readonly string[] {
 }
 
 const REDIS = "redis: a url such as 'redis://localhost:6379', options, or a client";
-const POSTGRES = "postgres: { connectionString: 'postgresql://...' } or a pg.Pool";
+const POSTGRES = "postgres: { connectionString: 'postgresql://...' }, a url or a pg.Pool";
 
 describe('the configuration', () => {
   it('has the documented defaults', () => {
@@ -41,6 +41,7 @@ describe('the configuration', () => {
       defaultJobOptions: {},
       tags: [],
       shutdown: { enabled: true, timeoutMs: 30_000, signals: ['SIGINT', 'SIGTERM'] },
+      instrumentation: [],
       history: { maxJobLogs: 200, maxTimelineEntries: 50 },
       trackMemory: false,
       limits: { payloadBytes: 262_144, resultBytes: 65_536 },
@@ -164,13 +165,29 @@ describe('the configuration', () => {
     expect(problems.join()).not.toContain('hush');
   });
 
+  it.each<[unknown, string]>([
+    ['localhost:5432', 'postgres: expected a url such as postgresql://'],
+    ['mysql://:hush@localhost', 'postgres: expected a url such as postgresql://'],
+    [5, 'postgres: expected { connectionString:'],
+    [{ connectionString: 'hush' }, 'postgres.connectionString: expected a url such as postgresql://'],
+    [{ schma: 'x' }, 'postgres: unknown option "schma", did you mean "schema"?'],
+    [{ schema: 'a"b' }, 'postgres.schema: expected letters, digits and "_"'],
+    [{ tablePrefix: 'x'.repeat(31) }, 'postgres.tablePrefix: expected at most 30 characters'],
+    [{ poolSize: 0 }, 'postgres.poolSize: expected a whole number from 1 to 1000'],
+    [{ migrate: 'no' }, 'postgres.migrate: expected true or false'],
+    [{ password: { hush: 1 } }, 'postgres.password: expected a text or a function'],
+  ])('refuses %j as a PostgreSQL', (postgres, problem) => {
+    const problems = problemsOf({ mode: 'db', postgres });
+    expect(problems).toContainEqual(expect.stringContaining(problem));
+    expect(problems.join()).not.toContain('hush');
+  });
+
   it.each<[OqronConfig]>([
     [{ mode: 'hybrid-db', redis: 'redis://localhost', postgres: { connectionString: 'postgres://localhost' } }],
-    [{ mode: 'db', postgres: { connectionString: 'postgres://localhost' } }],
   ])('says that the store of %j has not landed', (config) => {
     const error = thrownBy(() => new OqronEngine(config));
     expect(error).toBeInstanceOf(ModuleNotAvailableError);
-    expect(error.message).toMatch(/the mode "(hybrid-db|db)" is not available in this release/);
+    expect(error.message).toMatch(/the mode "hybrid-db" is not available in this release/);
   });
 
   it('defineConfig answers what it was given', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { redisAddress, withoutSecrets } from '../../../lib/engine/redis-address.js';
+import { redisAddress } from '../../../lib/engine/redis-address.js';
+import { withoutSecrets } from '../../../lib/engine/secrets.js';
 
 const client = { duplicate: () => undefined };
 

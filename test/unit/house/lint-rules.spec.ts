@@ -84,7 +84,7 @@ describe('the lint rules', () => {
 
   beforeAll(async () => {
     ({ [KERNEL]: inKernel, [SYSTEM_CLOCK]: inSystemClock } = await reportedLines(LINES));
-  }, 30_000);
+  }, 120_000);
 
   it.each(BANNED)('bans in lib: %s', (source) => {
     expect(inKernel).toContain(lineOf(source));

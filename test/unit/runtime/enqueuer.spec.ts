@@ -32,10 +32,11 @@ function answer(groups: Groups): EnqueueResult[][] {
 }
 
 /** An enqueuer before a store that waits for the test, or that answers with `auto`. */
-function enqueuer(auto?: (groups: Groups) => EnqueueResult[][]) {
+function enqueuer(auto?: (groups: Groups) => EnqueueResult[][], ordered?: boolean) {
   const clock = new VirtualClock();
   const sent: Sent[] = [];
   const store = partialStore({
+    capabilities: { backend: 'fake', transactions: false, fenced: true, durability: 'none', ordered },
     enqueue: async (call, _queue, groups) => {
       const reply = gate();
       sent.push({ call, ids: groups.map((group) => group.map(({ id }) => id)), reply });
@@ -75,6 +76,58 @@ describe('Enqueuer', () => {
     expect(sent.map(({ ids }) => ids)).toEqual([[['a']], [['b'], ['c']]]);
     sent[1]?.reply.open();
     await Promise.all(later);
+  });
+
+  it('has two calls under way where the store keeps their order, and halves what comes at once', async () => {
+    const { clock, sent, adds } = enqueuer(undefined, true);
+    const ids = Array.from({ length: 100 }, (_, i) => `job ${i}`);
+    const all = ids.map((id) => adds.add([job(id)]));
+    await clock.settle();
+    expect(sent.map((call) => call.ids.length)).toEqual([50, 50]);
+    expect(sent.flatMap((call) => call.ids.flat())).toEqual(ids);
+    const third = adds.add([job('later')]);
+    await clock.settle();
+    expect(sent).toHaveLength(2);
+    sent[0]?.reply.open();
+    await all[0];
+    await clock.settle();
+    expect(sent[2]?.ids).toEqual([['later']]);
+    for (const { reply } of sent) reply.open();
+    await Promise.all([...all, third]);
+  });
+
+  it('sends a lost call again before the one behind it', async () => {
+    let broken = true;
+    const { clock, sent, adds } = enqueuer((groups) => {
+      if (broken) throw new StoreUnreachableError('socket');
+      return answer(groups);
+    }, true);
+    const first = adds.add([job('a')]);
+    const flushed = adds.flush();
+    const second = adds.add([job('b')]);
+    await clock.settle();
+    expect(sent.map(({ ids }) => ids.flat())).toEqual([['a'], ['b']]);
+    await clock.advance('10s');
+    broken = false;
+    await clock.advance('5s');
+    await Promise.all([first, second, flushed]);
+    const resent = sent.slice(2).map(({ ids }) => ids.flat().join());
+    expect(resent.lastIndexOf('a')).toBeLessThan(resent.indexOf('b'));
+  });
+
+  it('lets nothing overtake a call with parents, about which the store may have to ask first', async () => {
+    const { clock, sent, adds } = enqueuer(undefined, true);
+    const parents = { refs: [{ queue: 'other', id: 'p' }], policy: 'block' } as const;
+    const first = adds.add([{ ...job('child'), parents }]);
+    await clock.settle();
+    const second = adds.add([job('b')]);
+    await clock.settle();
+    expect(sent).toHaveLength(1);
+    sent[0]?.reply.open();
+    await first;
+    await clock.settle();
+    sent[1]?.reply.open();
+    await second;
   });
 
   it('resolves an add only after the store acknowledged it', async () => {

@@ -136,6 +136,84 @@ describe('LeaseKeeper', () => {
     expect(calls.length).toBeGreaterThan(10);
   });
 
+  it('sends an extend again when its connection broke, and reports that once', async () => {
+    let broken = 2;
+    const { clock, calls, log, leases, owner } = keeper((refs) =>
+      (broken -= 1) >= 0 ? Promise.reject(new StoreUnreachableError('socket')) : keptAll(refs),
+    );
+    const run = makeRun(clock, 'a');
+    leases.add(run, owner);
+    await clock.advance('9s');
+    expect(calls.map(({ at }) => at)).toEqual([5_000, 5_020, 5_100]);
+    expect(run.deadline).toBe(localDeadline(5_100, 30_000));
+    expect(log.matching('error', /LeaseKeeper\.extend/)).toHaveLength(1);
+  });
+
+  it('loses no lease by one call that is not answered, with a heartbeat of a third of the lease', async () => {
+    let silent = true;
+    const { clock, lost, leases, owner } = keeper(async (refs) => {
+      if (!silent) return keptAll(refs);
+      silent = false;
+      // So long a client waits before it gives a connection up.
+      await clock.sleep('10s');
+      throw new StoreUnreachableError('silent');
+    });
+    leases.add(makeRun(clock, 'a', { heartbeatMs: 10_000 }), owner);
+    await clock.advance('10m');
+    expect(lost).toEqual([]);
+  });
+
+  it('does not go on for ever, and leaves what no connection mends to the next heartbeat', async () => {
+    const { clock, calls, leases, owner } = keeper(() => Promise.reject(new StoreUnreachableError('socket')));
+    leases.add(makeRun(clock, 'a', { heartbeatMs: 10_000 }), owner);
+    await clock.advance('25s');
+    const round = [0, 20, 100, 420, 1_700];
+    expect(calls.map(({ at }) => at)).toEqual([10_000, 20_000].flatMap((at) => round.map((ms) => at + ms)));
+
+    const other = keeper(() => Promise.reject(new Error('refused')));
+    other.leases.add(makeRun(other.clock, 'a', { heartbeatMs: 10_000 }), other.owner);
+    await other.clock.advance('25s');
+    expect(other.calls.map(({ at }) => at)).toEqual([10_000, 20_000]);
+  });
+
+  it('shares its resends among the calls of one heartbeat', async () => {
+    const { clock, calls, leases, owner } = keeper(() => Promise.reject(new StoreUnreachableError('socket')));
+    for (let i = 0; i < 2_300; i += 1) leases.add(makeRun(clock, `${i}`), owner);
+    await clock.advance('9s');
+    expect(idsOf(calls).map((ids) => ids.length)).toEqual([1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 300]);
+  });
+
+  it('sends again only what still runs, and nothing after stop', async () => {
+    const { clock, calls, leases, owner } = keeper(() => Promise.reject(new StoreUnreachableError('socket')));
+    const runs = ['a', 'b'].map((id) => makeRun(clock, id));
+    for (const run of runs) leases.add(run, owner);
+    await clock.advance('5s');
+    if (runs[0]) leases.remove(runs[0]);
+    await clock.advance(50);
+    expect(idsOf(calls)).toEqual([['a', 'b'], ['b']]);
+    leases.stop();
+    await clock.advance('1m');
+    expect(calls).toHaveLength(2);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('renews what came due during an extend as soon as that is answered', async () => {
+    let slow = true;
+    const { clock, calls, leases, owner } = keeper(async (refs) => {
+      if (slow) await clock.sleep('4s');
+      slow = false;
+      return keptAll(refs);
+    });
+    leases.add(makeRun(clock, 'a', { heartbeatMs: 10_000 }), owner);
+    await clock.advance('1s');
+    leases.add(makeRun(clock, 'b', { heartbeatMs: 10_000 }), owner);
+    await clock.advance('14s');
+    expect(calls.map(({ at, leases: refs }) => [at, ...refs.map(({ id }) => id)])).toEqual([
+      [10_000, 'a'],
+      [14_000, 'b'],
+    ]);
+  });
+
   it('ignores a verdict for a run that ended while the call was under way', async () => {
     const { clock, lost, leases, owner } = keeper(async (refs) => {
       await clock.sleep('1s');

@@ -10,6 +10,8 @@ let full: boolean;
 let open: boolean;
 let course: string[];
 let prefetch: Prefetch;
+/** Over a store that answers claims in the order in which they were made. */
+let ordered: Prefetch;
 
 const SPEC: ConsumerSpec = consumerSpec('worker', 'q', { concurrency: 3 }, { module: {}, job: {} });
 
@@ -19,7 +21,7 @@ beforeEach(() => {
   open = true;
   course = [];
   const host = {
-    get full() {
+    get occupied() {
       return full;
     },
     mayBegin: () => open,
@@ -32,94 +34,166 @@ beforeEach(() => {
     ended: ({ job }: ConsumerRun, outcome: object) =>
       course.push(`${job.id} ${'reason' in outcome ? String(outcome.reason) : ''} at ${clock.monotonic()}`),
   };
-  prefetch = Prefetch.of(SPEC, 'fifo', clock, host) as Prefetch;
+  prefetch = Prefetch.of(SPEC, 'fifo', {}, clock, host) as Prefetch;
+  ordered = Prefetch.of(SPEC, 'fifo', { ordered: true }, clock, host) as Prefetch;
 });
 
 const run = (id: string, leaseMs = 30_000): ConsumerRun => makeRun(clock, id, { leaseMs }) as ConsumerRun;
 
-async function ran(count: number, ms: number): Promise<void> {
+async function ran(count: number, ms: number, by = prefetch): Promise<void> {
   for (let i = 0; i < count; i += 1) {
     const one = run(`run ${i}`);
     one.began = true;
     if (ms > 0) await clock.advance(ms);
-    prefetch.ran(one);
+    by.ran(one);
   }
 }
 
-function backlog(claims = 3): void {
-  for (let i = 0; i < claims; i += 1) prefetch.claimed(true);
+function backlog(claims = 3, by = prefetch): void {
+  for (let i = 0; i < claims; i += 1) by.claimed(true);
 }
 
 describe('how many are claimed ahead', () => {
   it('none before 50 runs are known, then as many as there are slots', async () => {
     backlog();
     await ran(49, 0);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
     await ran(1, 0);
-    expect(prefetch.extra).toBe(3);
+    expect(prefetch.extra(0)).toBe(3);
   });
 
   it('goes by the average of the last 50 runs: 2 ms is too slow, and what was before is forgotten', async () => {
     backlog();
     await ran(50, 2);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
     await ran(1, 1);
-    expect(prefetch.extra).toBe(3);
+    expect(prefetch.extra(0)).toBe(3);
     await ran(1, 100);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
     await ran(49, 0);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
     await ran(1, 0);
-    expect(prefetch.extra).toBe(3);
+    expect(prefetch.extra(0)).toBe(3);
   });
 
   it('does not count what never began', async () => {
     backlog();
     for (let i = 0; i < 60; i += 1) prefetch.ran(run(`refused ${i}`));
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
   });
 
   it('none until three claims in a row were full, and none after one that was not', async () => {
     await ran(50, 0);
     backlog(2);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
     backlog(1);
-    expect(prefetch.extra).toBe(3);
+    expect(prefetch.extra(0)).toBe(3);
     prefetch.claimed(false);
     backlog(2);
-    expect(prefetch.extra).toBe(0);
+    expect(prefetch.extra(0)).toBe(0);
   });
 
   it('none while some wait, and none for a second after some went back', async () => {
     await ran(50, 0);
     backlog();
     const waiting = run('a');
-    prefetch.hold([waiting], clock.monotonic());
-    expect(prefetch.extra).toBe(0);
+    prefetch.hold([waiting]);
+    expect(prefetch.extra(0)).toBe(0);
     await clock.advance(10);
     expect(course).toEqual(['a prefetch at 10']);
-    expect([prefetch.extra, prefetch.returning]).toEqual([0, true]);
+    expect([prefetch.extra(0), prefetch.returning]).toEqual([0, true]);
     expect(prefetch.answered([{ run: run('other') }])).toBe(false);
     expect(prefetch.answered([{ run: waiting }])).toBe(true);
     await clock.advance(999);
-    expect([prefetch.extra, prefetch.returning]).toEqual([0, false]);
+    expect([prefetch.extra(0), prefetch.returning]).toEqual([0, false]);
     await clock.advance(1);
-    expect(prefetch.extra).toBe(3);
+    expect(prefetch.extra(0)).toBe(3);
+  });
+});
+
+describe('over a store that answers claims in order', () => {
+  it('so many are claimed ahead as begin within 5 ms at the pace of the last 50 runs, up to 32', async () => {
+    backlog(3, ordered);
+    await ran(50, 0, ordered);
+    expect(ordered.extra(0)).toBe(32);
+    await ran(50, 1, ordered);
+    expect(ordered.extra(0)).toBe(15);
+    await ran(25, 1, ordered);
+    await ran(25, 2, ordered);
+    expect(ordered.extra(0)).toBe(10);
+    await ran(50, 2, ordered);
+    expect(ordered.extra(0)).toBe(0);
+  });
+
+  it('more are claimed while some wait, and they begin behind those', async () => {
+    backlog(3, ordered);
+    await ran(50, 0, ordered);
+    ordered.hold([run('a'), run('b')]);
+    expect(ordered.extra(7)).toBe(30);
+    ordered.hold([run('c')]);
+    full = false;
+    ordered.begin();
+    expect(course.filter((line) => line.endsWith('began'))).toEqual(['a began', 'b began', 'c began']);
+  });
+
+  it('what a claim brings that was sent before others went back, goes back too: it would overtake them', async () => {
+    const first = run('a');
+    ordered.hold([first]);
+    await clock.advance(10);
+    full = false;
+    expect(ordered.mustWait(2, 3)).toBe(2);
+    ordered.hold([run('b'), run('c')]);
+    expect(course).toEqual(['a prefetch at 10', 'b prefetch at 10', 'c prefetch at 10']);
+  });
+
+  it('those that wait too long go back with all that came behind them', async () => {
+    ordered.hold([run('a')]);
+    await clock.advance(6);
+    ordered.hold([run('b')]);
+    await clock.advance(4);
+    expect(course).toEqual(['a prefetch at 10', 'b prefetch at 10']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('over a store whose calls should carry more', () => {
+  const over = (concurrency: number): Prefetch | undefined =>
+    Prefetch.of({ ...SPEC, concurrency }, 'fifo', { batch: 300 }, clock, {} as never);
+
+  it('up to as many are claimed ahead, also where there are many slots', async () => {
+    const wide = over(100) as Prefetch;
+    backlog(3, wide);
+    await ran(50, 0, wide);
+    expect(wide.extra(0)).toBe(300);
+    await ran(50, 1, wide);
+    expect(wide.extra(0)).toBe(300);
+    expect(over(301)).toBeUndefined();
+  });
+
+  it('others may ask at the same time where jobs begin side by side, and not where one order is seen', async () => {
+    const wide = over(32) as Prefetch;
+    const narrow = over(31) as Prefetch;
+    for (const one of [wide, narrow]) {
+      backlog(3, one);
+      await ran(50, 0, one);
+    }
+    expect([wide.overlaps, narrow.overlaps]).toEqual([true, false]);
+    expect([wide.extra(100), narrow.extra(0), narrow.extra(100)]).toEqual([300, 300, 0]);
   });
 });
 
 describe('what waits', () => {
   it('goes back, all of it, when the process stood still for too long, though there is a slot now', async () => {
-    const blockedSince = clock.monotonic();
+    const waiting = [run('a'), run('b')];
     await clock.advance(11);
     full = false;
-    prefetch.hold([run('a'), run('b')], blockedSince);
+    prefetch.hold(waiting);
     expect(course).toEqual(['a prefetch at 11', 'b prefetch at 11']);
   });
 
   it('does not begin on a lease that may be over', async () => {
     const short = run('a', 5);
-    prefetch.hold([short, run('b')], clock.monotonic());
+    prefetch.hold([short, run('b')]);
     await clock.advance(5);
     full = false;
     prefetch.begin();
@@ -127,12 +201,12 @@ describe('what waits', () => {
   });
 
   it('has 10 ms from the answer of its own claim, however shortly after another one', async () => {
-    prefetch.hold([run('a')], clock.monotonic());
+    prefetch.hold([run('a')]);
     await clock.advance(7);
     full = false;
     prefetch.begin();
     full = true;
-    prefetch.hold([run('b')], clock.monotonic());
+    prefetch.hold([run('b')]);
     await clock.advance(9);
     expect(course).toEqual(['a begins at 7', 'a began']);
     await clock.advance(1);
@@ -142,20 +216,20 @@ describe('what waits', () => {
 
   it('begins one after the other, not one inside the other, when handlers are not asynchronous', () => {
     full = false;
-    prefetch.hold([run('sync a'), run('sync b')], clock.monotonic());
+    prefetch.hold([run('sync a'), run('sync b')]);
     expect(course).toEqual(['sync a begins at 0', 'sync a began', 'sync b begins at 0', 'sync b began']);
   });
 
   it('goes back at once when the loop has ended meanwhile', () => {
     open = false;
-    prefetch.hold([run('a'), run('b')], clock.monotonic());
+    prefetch.hold([run('a'), run('b')]);
     expect(course).toEqual(['a shutdown at 0', 'b shutdown at 0']);
     expect(clock.pendingTimers).toBe(0);
   });
 
   it('is forgotten with its timer', async () => {
     const [a, b] = [run('a'), run('b')];
-    prefetch.hold([a, b], clock.monotonic());
+    prefetch.hold([a, b]);
     expect(prefetch.drop(a)).toBe(true);
     expect(prefetch.drop(a)).toBe(false);
     expect(prefetch.forget()).toEqual([b]);
@@ -164,5 +238,37 @@ describe('what waits', () => {
     prefetch.begin();
     await clock.advance('1s');
     expect(course).toEqual([]);
+  });
+});
+
+describe('after a process stood still', () => {
+  it('more is claimed ahead as soon as what waited is back: its handlers are not slow', async () => {
+    await ran(50, 0);
+    backlog();
+    const waiting = run('a');
+    prefetch.hold([waiting]);
+    await clock.advance(9);
+    // Nothing was looked at for a while, the timer included.
+    const slow = clock.monotonic.bind(clock);
+    clock.monotonic = () => slow() + 20;
+    full = false;
+    prefetch.begin();
+    expect(course).toEqual(['a prefetch at 29']);
+    prefetch.answered([{ run: waiting }]);
+    expect(prefetch.extra(0)).toBe(3);
+  });
+
+  it('the same when its look at them came late', async () => {
+    const late = 20;
+    const timer = clock.timer.bind(clock);
+    clock.timer = (ms, action) => timer(ms + late, action);
+    await ran(50, 0);
+    backlog();
+    const waiting = run('a');
+    prefetch.hold([waiting]);
+    await clock.advance(30);
+    expect(course).toEqual(['a prefetch at 30']);
+    prefetch.answered([{ run: waiting }]);
+    expect(prefetch.extra(0)).toBe(3);
   });
 });

@@ -1,12 +1,12 @@
 --- use: fast_enqueue commit
 -- Adds groups of jobs, each whole or not at all.
--- ARGV after the call: number of groups, sizes, then all jobs (see common/create.lua).
+-- ARGV after the call: number of groups (below 0: see common/fast_enqueue.lua), sizes, then all jobs (see common/create.lua).
 -- Answers { runs, work, unlinked }. A run: { jobs, created 1 / skipped 2 / refused 3 / else 0, set, createdAt, runAt, id },
 -- id only where another job stands; of a refused group { size, 3, why, ... }.
 -- Without flags: a full server refuses it (rule 11).
 if again then return { again, workLeft(), {}, againMore } end
 
-local groups = {}
+groups = {}
 local sizes = {}
 for g = 1, num() do sizes[g] = num() end
 local ids = {}

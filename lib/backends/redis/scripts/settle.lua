@@ -1,12 +1,12 @@
 --- flags: allow-oom
---- use: fast_settle_only lease
+--- use: fast_settle_only lease left
 -- Ends leases, and claims for the slots that they free.
--- ARGV after the call: number of outcomes; their ids; then of each: fence, letters, and what the letters announce:
+-- ARGV after the call: number of outcomes (below 0: see common/fast_complete.lua); their ids; then of each: fence, letters, and what the letters announce:
 --   kind first: c complete, f fail, t retry, l release; then in this order
 --   P progress · L count and log lines · C count and (queue, id) of children · R result · E error and its summary ·
 --   D delay · Y reason · T count and follow-up jobs, each: queue, number of arguments, arguments of the job.
 -- Then '' or '1' and the claim (see readClaim in common/lease.lua).
--- Answers { { now, verdicts, cascaded, claim or 0 }, work, unlinked }.
+-- Answers { { now, verdicts, cascaded, claim or 0 }, work + 4 * work that others left, unlinked }.
 if again then
   local reply = again
   if reply[4] ~= 0 then reply[4] = claimAgain(reply[4]) end
@@ -98,8 +98,8 @@ end
 settleAll()
 
 local ended_ = cascaded
-local reply, record = 0, 0
-if arg() == '1' then
+local reply, record, looks = 0, 0, arg() == '1'
+if looks then
   cascaded = {}
   local c = readClaim()
   -- Every lease that this call ended has been written: the claim sees the queue without them.
@@ -108,4 +108,4 @@ if arg() == '1' then
 end
 commit()
 remember({ now, verdicts, ended_, record })
-return { { now, verdicts, ended_, reply }, work(), unlinked }
+return { { now, verdicts, ended_, reply }, work() + (looks and 4 * leftover() or 0), unlinked }

@@ -34,15 +34,21 @@ local again = seen[2] and cmsgpack.unpack(seen[2])
 -- What the call did in other slots, as far as anybody noted it: see more.lua.
 local againMore = seen[3] and cmsgpack.unpack(seen[3]) or {}
 
+-- Confirmed replies go in steps of so many: a removal with each call would cost more than it saves.
+local STEP = 8
+
 local function remember(record)
   if acked > wasAcked then
-    local old = {}
-    -- No reply is kept for a call more than 16 ahead of what was confirmed.
-    for n = wasAcked + 1, math.min(acked, wasAcked + 64) do
-      old[#old + 1] = n
-      old[#old + 1] = 'x' .. n
+    local first, last = wasAcked - wasAcked % STEP, acked - acked % STEP
+    if last > first then
+      local old = {}
+      -- No reply is kept for a call more than 16 ahead of what was confirmed.
+      for n = first + 1, math.min(last, first + 64) do
+        old[#old + 1] = n
+        old[#old + 1] = 'x' .. n
+      end
+      call('HDEL', CALLS, unpack(old))
     end
-    call('HDEL', CALLS, unpack(old))
     call('HSET', CALLS, 'a', acked, callN, cmsgpack.pack(record))
   else
     call('HSET', CALLS, callN, cmsgpack.pack(record))

@@ -11,6 +11,7 @@ local function commit()
   if next(trims) ~= nil or #dirty > 0 or #ended > 0 then settleAll() end
   saveOutbox()
   hint()
+  leaves = outSeq ~= nil or #unlinked > 0
   saveMeta()
 end
 

@@ -28,28 +28,40 @@ local function fastClaim()
     local bytes, last = 0, n
     local until_ = string.format('%.17g', now + leaseMs)
     local wide = {}
+    local NONE = string.rep('\0', 10)
+    local behind = pack('>dddBc0Bc0B', now, 0, 0, #owner, owner, #policy, policy, 0)
     for i = 1, n do
-      local id = ids[i]
-      local _, suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, _, settled, created, runAt, _,
-        finished, unknown, _, _, keep, rest = unpackRecord(FMT, found[i])
-      bytes = bytes + size
+      local id, s = ids[i], found[i]
+      local record, told
+      fence = math.max(fence + 1, us)
+      if string.byte(s) == 110 then
+        local size, o, created = unpackRecord(NEW, s, 2)
+        bytes = bytes + size
+        record = 'a' .. NONE .. pack('>I4I4I4I4dddddd', 0, 1, 0, size, o, o, fence, 0, created, created) .. behind
+        told = created
+      else
+        local _, suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, _, settled, created, runAt, _,
+          finished, unknown, _, _, keep, rest = unpackRecord(FMT, s)
+        bytes = bytes + size
+        attempt = attempt + 1
+        record = pack(FMT, 'a', suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, fence, settled,
+          created, runAt, now, finished, unknown, #owner, owner, #policy, policy, #keep, keep) .. sub(s, rest)
+        told = created
+        if x == 1 or attempt > 1 or stalled > 0 or prio > 0 or runAt > created or unknown > 0 then
+          told = { fence, attempt, stalled, prio, created, runAt, unknown, '' }
+          if x == 1 then wide[i] = told end
+        end
+      end
       if i > 1 and bytes > 1048576 then
         last = i - 1
+        wide[i] = nil
         break
       end
-      fence = math.max(fence + 1, us)
       if i == 1 then leases[1] = fence end
-      attempt = attempt + 1
-      records[2 * i - 1] = id
-      records[2 * i] = pack(FMT, 'a', suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, fence,
-        settled, created, runAt, now, finished, unknown, #owner, owner, #policy, policy, #keep, keep) .. sub(found[i], rest)
-      active[2 * i - 1] = until_
-      active[2 * i] = popped[2 * i - 1]
+      records[2 * i - 1], records[2 * i] = id, record
+      active[2 * i - 1], active[2 * i] = until_, popped[2 * i - 1]
       leases[i + 1] = id
-      local b = 9 * (i - 1)
-      out[b + 1], out[b + 2], out[b + 3], out[b + 4], out[b + 5] = id, '', fence, attempt, stalled
-      out[b + 6], out[b + 7], out[b + 8], out[b + 9] = prio, created, runAt, 0
-      if x == 1 or unknown > 0 then wide[i] = { x, unknown } end
+      out[3 * i - 2], out[3 * i - 1], out[3 * i] = id, '', told
     end
     if last < n then
       local back = {}
@@ -62,21 +74,24 @@ local function fastClaim()
       n = last
     end
     call('HSET', JOBS, unpack(records))
-    call('ZADD', T .. 'a', unpack(active))
+    -- A short set is a list that each command walks through. One long member makes a tree of it, which it stays.
+    if n >= 16 then
+      active[2 * n + 1], active[2 * n + 2] = 'inf', string.rep('-', 65)
+      call('ZADD', T .. 'a', unpack(active))
+      call('ZREM', T .. 'a', active[2 * n + 2])
+    else
+      call('ZADD', T .. 'a', unpack(active))
+    end
     local envs = call('HMGET', DATA, unpack(ids))
-    for i = 1, n do out[9 * i - 7] = envs[i] or '' end
-    for i, w in pairs(wide) do
-      local extra = { '', w[2] }
-      if w[1] == 1 then
-        local fields = call('HMGET', T .. 'x:' .. ids[i], 'progress', 'P')
-        extra[1] = fields[1] or ''
-        local parents = fields[2] and cmsgpack.unpack(fields[2]) or {}
-        for p = 2, #parents, 3 do
-          extra[#extra + 1] = parents[p]
-          extra[#extra + 1] = parents[p + 1]
-        end
+    for i = 1, n do out[3 * i - 1] = envs[i] or '' end
+    for i, more in pairs(wide) do
+      local fields = call('HMGET', T .. 'x:' .. ids[i], 'progress', 'P')
+      more[8] = fields[1] or ''
+      local parents = fields[2] and cmsgpack.unpack(fields[2]) or {}
+      for p = 2, #parents, 3 do
+        more[#more + 1] = parents[p]
+        more[#more + 1] = parents[p + 1]
       end
-      out[9 * i] = extra
     end
     if lastPolicy ~= policy then
       call('HSETNX', T .. 'pol', policy, ARGV[at + 5])
@@ -88,11 +103,10 @@ local function fastClaim()
     call('ZREM', T .. 'idle', owner)
   else
     call('ZADD', T .. 'idle', now, owner)
-    call('PEXPIRE', T .. 'idle', IDLE_GARBAGE_MS)
   end
   local nextDue
   if due then nextDue = due - now end
   if expiry and (not nextDue or expiry - now < nextDue) then nextDue = expiry - now end
-  local head = { now, nextDue and math.ceil(nextDue) or -1, open and 0 or 1, -1, suspects }
+  local head = { now, nextDue and math.ceil(nextDue) or -1, open and 0 or 1, -1, suspects, leases[1] or 0 }
   return { head, {}, {}, out }, { head, {}, {}, leases }
 end

@@ -1,10 +1,10 @@
---- use: fast_claim
+--- use: fast_claim left
 if not again then
   local reply, record = fastClaim()
   if reply then
     hint()
     saveMeta()
     remember(record)
-    return { reply, 0, {} }
+    return { reply, 4 * leftover(), {} }
   end
 end

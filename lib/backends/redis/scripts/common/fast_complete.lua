@@ -5,36 +5,38 @@ local verdicts
 if not again then
   local NOW = string.format('%.0f', now)
   local n = tonumber(ARGV[9])
-  local base = 9 + n
-  local simple = n > 0 and n <= 1000
-  -- Outcomes of this kind have two or three arguments each, so a first walk finds whether all are.
-  local places, p = {}, base + 1
-  for i = 1, n do
-    local letters = ARGV[p + 1]
-    places[i] = p
-    if letters == 'c' then p = p + 2
-    elseif letters == 'cR' then p = p + 3
-    else
-      simple = false
-      break
+  -- Below 0: plain completions only, in one text: of each id, fence and, unless it has none, the result, a line each; a
+  -- mark (1e) between two.
+  local simple = n < 0
+  local given, fences, outcomes = {}, {}, {}
+  if simple then
+    n = -n
+    local text, from, find, sub = ARGV[10], 1, string.find, string.sub
+    for i = 1, n do
+      local last = (find(text, '\30', from, true) or #text + 1) - 1
+      local line = find(text, '\n', from, true)
+      local next_ = find(text, '\n', line + 1, true)
+      if next_ and next_ <= last then outcomes[i] = sub(text, next_ + 1, last) else next_ = last + 1 end
+      given[i], fences[i] = sub(text, from, line - 1), tonumber(sub(text, line + 1, next_ - 1))
+      from = last + 2
     end
   end
   if simple then
-    local found = call('HMGET', JOBS, unpack(ARGV, 10, base))
+    local found = call('HMGET', JOBS, unpack(given))
     local said, rule, ruleOf = {}, nil, nil
     local rem, ids, records, results, done, unlink, errors = {}, {}, {}, {}, {}, {}, {}
     local pack, unpackRecord = struct.pack, struct.unpack
     local next_, ended_ = ord, {}
     for i = 1, n do
-      local id, s = ARGV[9 + i], found[i]
+      local id, s = given[i], found[i]
       local verdict = 'l'
       if s and ended_[id] then
         -- The same job twice in a call.
-        verdict = tonumber(ARGV[places[i]]) == ended_[id] and 'a' or 'l'
-      elseif s then
+        verdict = fences[i] == ended_[id] and 'a' or 'l'
+      elseif s and string.byte(s) ~= 110 then
         local set_, suspect, dead, x, l, t, r, k, q, nn, dk, prio, attempt, stalled, size, o, birth, fence_, settled, created,
           runAt, started, _, _, owner, policy, keep = unpackRecord(FMT, s)
-        local claimed = tonumber(ARGV[places[i]])
+        local claimed = fences[i]
         if set_ == 'a' and fence_ == claimed then
           if k == 1 or q == 1 or dk == 1 or keep ~= '' then
             simple = false
@@ -56,8 +58,8 @@ if not again then
           next_ = next_ + 1
           if x == 1 then errors[#errors + 1] = id end
           local tail = ''
-          if ARGV[places[i] + 1] == 'cR' then
-            local result = ARGV[places[i] + 2]
+          local result = outcomes[i]
+          if result then
             if #result > INLINE_RESULT then
               r = 2
               results[#results + 1] = id
@@ -121,7 +123,7 @@ if not again then
     end
     if simple then
       verdicts = said
-      at = p - 1
+      at = 10
       ord = next_
       many('ZREM', T .. 'a', rem)
       if keepsNone then
@@ -146,5 +148,16 @@ if not again then
         end
       end
     end
+  end
+  if tonumber(ARGV[9]) < 0 and not verdicts then
+    -- What follows reads it as any other settle.
+    local list = { n }
+    for i = 1, n do list[1 + i] = given[i] end
+    for i = 1, n do
+      local k = #list
+      list[k + 1], list[k + 2], list[k + 3] = fences[i], outcomes[i] and 'cR' or 'c', outcomes[i]
+    end
+    for i = 11, #ARGV do list[#list + 1] = ARGV[i] end
+    for i = 1, #list do ARGV[8 + i] = list[i] end
   end
 end

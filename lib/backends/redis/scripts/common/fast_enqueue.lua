@@ -1,8 +1,57 @@
 --- use: calls meta wake
 -- The ordinary add, which nearly all are: an open queue, no links, no deduplication. The parts behind make some eighty
 -- functions, which costs more than such an add; they are never reached when this one answers.
+local groups = tonumber(ARGV[9])
+-- Below 0: every id was made up by the client, so none can be there already, and no job has options. Then the sizes are
+-- one text ('' = all 1), and so are the jobs: of each an id of 36 bytes and the envelope, a mark (1e) between two.
+local packed = groups < 0
+-- Id and envelope of the job behind `from`, and where it ends.
+local function unpacked(from)
+  local last = string.find(ARGV[11], '\30', from + 1, true) or #ARGV[11] + 1
+  return string.sub(ARGV[11], from + 1, from + 36), string.sub(ARGV[11], from + 37, last - 1), last
+end
+if packed and cfg.disabled ~= 0 then
+  -- What follows reads it as any other add.
+  local sizes, text = ARGV[10], ARGV[11]
+  local list, from = { -groups }, 0
+  for size in string.gmatch(sizes, '%d+') do list[#list + 1] = size end
+  for i = #list, -groups do list[i + 1] = 1 end
+  while from < #text do
+    local id, env
+    id, env, from = unpacked(from)
+    list[#list + 1] = id
+    list[#list + 1] = env
+    list[#list + 1] = ''
+  end
+  for i = 1, #list do ARGV[8 + i] = list[i] end
+end
 if not again and cfg.disabled == 0 then
-  local groups, n, simple = tonumber(ARGV[9]), 0, true
+  if packed then
+    local records, datas, ready = {}, {}, {}
+    local pack = struct.pack
+    local n, from, text = 0, 0, ARGV[11]
+    while from < #text do
+      local id, env
+      id, env, from = unpacked(from)
+      n = n + 1
+      local i = 2 * n
+      ord = ord + 1
+      records[i - 1], records[i] = id, 'n' .. pack(NEW, #env, ord, now)
+      datas[i - 1], datas[i] = id, env
+      ready[i - 1], ready[i] = '0', pack('>I8', ord) .. id
+    end
+    if n > 0 then set('recorded', 1) end
+    many('HSET', JOBS, records)
+    many('HSET', DATA, datas)
+    many('ZADD', T .. 'w', ready)
+    readied = n
+    hint()
+    saveMeta()
+    local runs = { { n, 1, 'w', now, now } }
+    remember(runs)
+    return { runs, 0, {} }
+  end
+  local n, simple = 0, true
   for g = 1, groups do n = n + tonumber(ARGV[9 + g]) end
   local first = 10 + groups
   local opts = first + 2
@@ -24,9 +73,8 @@ if not again and cfg.disabled == 0 then
     local records, datas, ready, delayed, soon = {}, {}, {}, {}, {}
     local runs, run = {}, nil
     local pack = struct.pack
-    -- Flags and counters of a job that nothing has happened to, and what stands behind its birth.
+    -- Flags of a job that nothing has happened to.
     local FLAGS = string.rep('\0', 10)
-    local plain = pack('>ddddddd', 0, 0, now, now, 0, 0, 0) .. '\0\0\0'
     for i = 1, n do
       local a = first + 3 * (i - 1)
       local id = ARGV[a]
@@ -36,22 +84,27 @@ if not again and cfg.disabled == 0 then
         set_, created, runAt = there[1], now, there[2]
       elseif found[i] then
         set_ = string.sub(found[i], 1, 1)
-        created, runAt = struct.unpack(TIMES, found[i], TIMES_AT)
+        if set_ == 'n' then
+          local _, _, at_ = struct.unpack(NEW, found[i], 2)
+          set_, created, runAt = 'w', at_, at_
+        else
+          created, runAt = struct.unpack(TIMES, found[i], TIMES_AT)
+        end
       else
         local env, o = ARGV[a + 1], ARGV[a + 2]
-        local prio, tail, score = 0, plain, '0'
+        local record, score = nil, '0'
         how, set_, created, runAt = 1, 'w', now, now
+        ord = ord + 1
         if o ~= '' then
           local p, delay, at_, keep = string.match(o, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|')
-          prio = tonumber(p)
           runAt = tonumber(at_) or now + tonumber(delay)
           if runAt > now then set_ = 'd' else runAt = now end
-          tail = pack('>dddddddBBBc0', 0, 0, now, runAt, 0, 0, 0, 0, 0, #keep, keep)
+          record = set_ .. FLAGS .. pack('>I4I4I4I4dddddddddBBBc0', tonumber(p), 0, 0, #env, ord, ord, 0, 0, now, runAt, 0, 0, 0,
+            0, 0, #keep, keep)
           if cfg.strategy == 3 then score = p end
         end
-        ord = ord + 1
         records[#records + 1] = id
-        records[#records + 1] = set_ .. FLAGS .. pack('>I4I4I4I4dd', prio, 0, 0, #env, ord, ord) .. tail
+        records[#records + 1] = record or 'n' .. pack(NEW, #env, ord, now)
         datas[#datas + 1] = id
         datas[#datas + 1] = env
         local member = pack('>I8', ord) .. id

@@ -1,4 +1,4 @@
---- use: fast_complete fast_claim
+--- use: fast_complete fast_claim left
 -- The claim of an ordinary settle may be out of the ordinary: it then goes on behind, with the settle done.
 if verdicts then
   local reply, record = 0, 0
@@ -12,6 +12,6 @@ if verdicts then
     hint()
     saveMeta()
     remember({ now, verdicts, {}, record })
-    return { { now, verdicts, {}, reply }, 0, {} }
+    return { { now, verdicts, {}, reply }, wants and 4 * leftover() or 0, {} }
   end
 end

@@ -12,6 +12,10 @@ local dirty, moved = {}, false
 local function memberOf(o, id) return struct.pack('>I8', o) .. id end
 
 local function decode(id, s)
+  if string.byte(s) == 110 then
+    local size, o, created = struct.unpack(NEW, s, 2)
+    s = struct.pack(FMT, 'w', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, size, o, o, 0, 0, created, created, 0, 0, 0, 0, '', 0, '', 0, '')
+  end
   local set_, suspect, dead, x, l, t, r, k, q, n, dk, prio, attempt, stalled, size, o, birth, fence_, settled, created,
     runAt, started, finished, unknown, owner, policy, keep, rest = struct.unpack(FMT, s)
   return {

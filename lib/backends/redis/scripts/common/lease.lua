@@ -206,8 +206,10 @@ local function pick(c)
   return taken
 end
 
--- What a process gets to run: id, envelope, fence, attempt, stalled, priority, createdAt, runAt, and of few jobs more.
-local function describe(jobs)
+-- What a process gets to run: id, envelope, createdAt. The fences of a claim count on from its first one; a job with more
+-- to say, or of `again`, has a list in the third place: fence, attempt, stalled, priority, createdAt, runAt,
+-- unknownNameSince, progress, queue and id of each parent.
+local function describe(jobs, again_)
   local ids, out = {}, {}
   for i = 1, #jobs do ids[i] = jobs[i].id end
   local n = 0
@@ -215,22 +217,21 @@ local function describe(jobs)
     local envs = call('HMGET', DATA, unpack(ids, i, math.min(i + CHUNK - 1, #ids)))
     for e = 1, #envs do
       local j = jobs[i + e - 1]
-      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = j.id, envs[e] or '', j.fence, j.attempt
-      out[n + 5], out[n + 6], out[n + 7], out[n + 8] = j.stalled, j.prio, j.created, j.runAt
-      local extra = 0
-      if j.x == 1 then
-        local x = call('HMGET', T .. 'x:' .. j.id, 'progress', 'P')
-        local parents = x[2] and cmsgpack.unpack(x[2]) or {}
-        extra = { x[1] or '', j.unknown }
-        for p = 2, #parents, 3 do
-          extra[#extra + 1] = parents[p]
-          extra[#extra + 1] = parents[p + 1]
+      local third = j.created
+      if again_ or j.x == 1 or j.attempt > 1 or j.stalled > 0 or j.prio > 0 or j.runAt > j.created or j.unknown > 0 then
+        third = { j.fence, j.attempt, j.stalled, j.prio, j.created, j.runAt, j.unknown, '' }
+        if j.x == 1 then
+          local x = call('HMGET', T .. 'x:' .. j.id, 'progress', 'P')
+          third[8] = x[1] or ''
+          local parents = x[2] and cmsgpack.unpack(x[2]) or {}
+          for p = 2, #parents, 3 do
+            third[#third + 1] = parents[p]
+            third[#third + 1] = parents[p + 1]
+          end
         end
-      elseif j.unknown > 0 then
-        extra = { '', j.unknown }
       end
-      out[n + 9] = extra
-      n = n + 9
+      out[n + 1], out[n + 2], out[n + 3] = j.id, envs[e] or '', third
+      n = n + 3
     end
   end
   return out
@@ -252,7 +253,6 @@ local function claim(c)
     call('ZREM', T .. 'idle', c.owner)
   else
     call('ZADD', T .. 'idle', now, c.owner)
-    call('PEXPIRE', T .. 'idle', IDLE_GARBAGE_MS)
   end
   readied = math.max(0, readied - #taken)
   flush()
@@ -270,7 +270,7 @@ local function claim(c)
   saveWindows()
   return taken, {
     now, nextDue and math.ceil(nextDue) or -1, closed() and 1 or 0, retry,
-    call('ZCARD', T .. 's'),
+    call('ZCARD', T .. 's'), taken[1] and taken[1].fence or 0,
   }
 end
 
@@ -290,5 +290,5 @@ local function claimAgain(record)
     local j = load(ids[i])
     if j and j.set == 'a' and j.fence == ids[1] + i - 2 then jobs[#jobs + 1] = j end
   end
-  return { record[1], record[2], record[3], describe(jobs) }
+  return { record[1], record[2], record[3], describe(jobs, true) }
 end

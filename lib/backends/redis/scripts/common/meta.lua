@@ -1,9 +1,9 @@
 --- use: base
 -- The queue's own record: counters (`n`), settings (`cfg`), key and text of the last policy (`lp`, `lt`), a `maxActive` that cut a claim short
--- (`cap`), and the last retention rule per final state (`rc`, `rf`, `rx`).
+-- (`cap`), the last retention rule per final state (`rc`, `rf`, `rx`), and when to look for work left undone (`left`, see left.lua).
 local SCHEMA = 1
 local CFG = '>BBBBBBBBBdd'
-local meta = call('HMGET', KEYS[1], 'n', 'cfg', 'lp', 'cap', 'rc', 'rf', 'rx', 'lt')
+local meta = call('HMGET', KEYS[1], 'n', 'cfg', 'lp', 'cap', 'rc', 'rf', 'rx', 'lt', 'left')
 local ord, fence = 0, 0
 if meta[1] then ord, fence = struct.unpack('>dd', meta[1]) end
 local startOrd, startFence = ord, fence
@@ -22,6 +22,8 @@ local cap = meta[4] and tonumber(meta[4])
 local startCap = cap
 local lastPolicy, lastRules = meta[3], meta[8]
 local cfgChanged = false
+-- What this call leaves for other slots is looked after so much later (ms): see left.lua.
+local LOOK_MS, leaves = 2000, false
 
 local function set(field, value)
   if cfg[field] ~= value then
@@ -61,5 +63,6 @@ local function saveMeta()
       if rules[s] then w[#w + 1] = 'r' .. s; w[#w + 1] = rules[s] end
     end
   end
+  if leaves and not meta[9] then w[#w + 1] = 'left'; w[#w + 1] = now + LOOK_MS end
   if #w > 0 then call('HSET', KEYS[1], unpack(w)) end
 end

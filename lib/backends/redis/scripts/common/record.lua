@@ -6,5 +6,8 @@ local INLINE_RESULT = 512
 local FMT = '>c1BBBBBBBBBBI4I4I4I4dddddddddBc0Bc0Bc0'
 -- Where createdAt and runAt stand in it.
 local TIMES, TIMES_AT = '>dd', 60
+-- A job that was just added, is ready and brings nothing of its own is 'n' (110) and this: size, ord, createdAt. Its birth is its
+-- ord, its runAt is its createdAt, and whatever is written next is a record. Most memory is taken by jobs that wait.
+local NEW = '>I4I6I6'
 -- Transitions into `ready`, and whether a job became the earliest due one, since the script began.
 local readied, sooner = 0, false

@@ -1,6 +1,7 @@
 --- use: meta record
--- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more.
-local IDLE_MS, IDLE_GARBAGE_MS = 15000, 600000
+-- Wakes whoever has something to do now (rule 9). zset idle: processes by the time of their last claim that wanted more;
+-- sweeps remove those that are long gone.
+local IDLE_MS = 15000
 
 -- Nobody received it: the process died. So the hint is given to another, this often per call. In a Cluster the number
 -- says nothing, since it counts this node's listeners only: there such a hint is lost, and costs a poll floor.

@@ -1,0 +1,1 @@
+export { OQRON_METRICS, OqronPrometheusModule, type OqronPrometheusOptions } from './oqron-prometheus.module.js';

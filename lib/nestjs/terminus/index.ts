@@ -1,0 +1,6 @@
+export {
+  OqronHealthIndicator,
+  type OqronCheckOptions,
+  type PingCheckOptions,
+  type QueueLagOptions,
+} from './oqron.health.js';

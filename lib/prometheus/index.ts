@@ -1,0 +1,1 @@
+export { createPrometheusMetrics, type PrometheusMetrics, type PrometheusOptions } from './prometheus-metrics.js';

@@ -1,0 +1,3 @@
+import { describePage } from './support/describe-page.js';
+
+describePage('docs/health.md');

@@ -1,0 +1,3 @@
+import type { JobStore } from 'oqronkit';
+
+export const BROKEN_STORES: Record<'unfenced' | 'forgetful', (store: JobStore) => Partial<JobStore>>;

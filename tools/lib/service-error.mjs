@@ -1,0 +1,2 @@
+/** The person can mend it; the message says how. */
+export class ServiceError extends Error {}
