@@ -9,6 +9,7 @@ export interface Defect {
 }
 
 const QUEUE = 'memory-queue.ts';
+const SIGNALS = 'memory-signals.ts';
 const STORE = 'memory-job-store.ts';
 const ADMIN = 'memory-admin.ts';
 const CALLS = 'call-log.ts';
@@ -359,6 +360,13 @@ export const DEFECTS: readonly Defect[] = [
       '    const now = this.#now(opts);\n    const { queue, calls } = this.#open(queueName);\n    return calls.once(',
     '[insert] a group becomes visible all at once',
     '[insert] one process never finds part of a group',
+  ),
+  defect(
+    'an idle process that claims again is written down until its earlier time',
+    SIGNALS,
+    'idle.set(process, now + IDLE_MS);',
+    'if (!((idle.get(process) ?? 0) > now + IDLE_MS / 2)) idle.set(process, now + IDLE_MS);',
+    '[rule 9] who claims again after 7 s sleeps for 10 s more and is woken',
   ),
   defect(
     'the wake-up hint is dropped',

@@ -30,6 +30,11 @@ async function wakes(inboxes: readonly Inbox[], expected: number, queue = 'mail'
   }
 }
 
+/** An idle process looks for work by itself at the latest after this (ms). */
+const LONGEST_SLEEP_MS = 10_000;
+/** A store may keep what it wrote down at an earlier claim, as long as that lasts until the next one. */
+const SECONDS_UNTIL_ANOTHER_CLAIM = [1, 4, 7, 9];
+
 /** Transitions into `ready`, each from a job that `p` holds or that is delayed for a minute. */
 const WAKING: readonly (readonly [string, (p: Process, bench: Bench, held: ClaimedJob) => Promise<unknown>])[] = [
   ['an added job', (p) => p.add('mail', job('new'))],
@@ -247,6 +252,17 @@ export const signalCases = suite(
       await p.add('mail', job('a'));
       await live.woken('mail');
     });
+
+    for (const again of SECONDS_UNTIL_ANOTHER_CLAIM) {
+      it(`[rule 9] who claims again after ${again} s sleeps for ${LONGEST_SLEEP_MS / 1_000} s more and is woken`, async (p, bench) => {
+        const inbox = await idle(bench, 'sleeper');
+        bench.forward(again * 1_000);
+        assert.deepEqual(await bench.process('sleeper').take('mail', 5), []);
+        bench.forward(LONGEST_SLEEP_MS);
+        await p.add('mail', job('a'));
+        await inbox.woken('mail');
+      });
+    }
 
     it('[rule 9] resume wakes also for suspects', async (p, bench) => {
       const rules = policy({ maxStalledCount: 1 });

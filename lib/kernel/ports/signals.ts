@@ -26,7 +26,7 @@ export type SignalMessage =
 
 /**
  * The wake-up and control channel of a backend. A claim that could have taken more registers its owner as idle for
- * that queue; a transition that makes jobs ready takes as many idle processes out as there are jobs and wakes each.
+ * that queue, for longer than the 10 s after which it looks by itself; a transition that makes jobs ready takes as many idle processes out as there are jobs and wakes each.
  * @publicApi
  */
 export interface Signals {

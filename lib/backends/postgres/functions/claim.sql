@@ -268,12 +268,13 @@ begin
     select count(*) into v_suspects
     from (select from oqron.parked x where x.queue_id = q.id and x.place = 2 limit 1000) s;
   end if;
-  -- The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue.
+  -- The claimer is busy when it got all it asked for; otherwise it waits for the next job of this queue. It may sleep for 10 s
+  -- from now: an entry that would end before is made to last longer, or nobody would be woken for the rest of that sleep.
   if cardinality(o_fences) < p_count and not exists (
-    select from oqron.idle i where i.queue_id = q.id and i.process = p_owner and i.until > p_now + 7500)
+    select from oqron.idle i where i.queue_id = q.id and i.process = p_owner and i.until > p_now + 12500)
   then
     perform pg_advisory_xact_lock(hashtext('oqron.idle'), q.id);
-    insert into oqron.idle (queue_id, process, until) values (q.id, p_owner, p_now + 15000)
+    insert into oqron.idle (queue_id, process, until) values (q.id, p_owner, p_now + 20000)
     on conflict (queue_id, process) do update set until = excluded.until;
     -- Whoever looked for idle processes before this did not see it: what they had to tell is looked for once more.
     if v_closed then
