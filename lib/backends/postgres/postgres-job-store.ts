@@ -42,7 +42,7 @@ import { PostgresAdmin } from './postgres-admin.js';
 import { PostgresTransactions } from './postgres-transactions.js';
 
 /** Measured: a call costs as much as some fifty jobs in it. */
-const BATCH = 300;
+const BATCH = 700;
 /** Failures that one call reports at most. */
 const MAX_REPORTED = 1_000;
 /** Entries of the outbox that one statement carries out. */

@@ -2,6 +2,7 @@ import type { QueueStrategy } from '../job/states.js';
 import type { Clock, Timer } from '../ports/clock.js';
 import type { Capabilities, ReleaseReason } from '../ports/job-store.js';
 import { releaseOf } from './attempt.js';
+import { BeginPace } from './begin-pace.js';
 import type { ConsumerRun, ConsumerSpec } from './consumer.js';
 import type { RunnerHost } from './runner.js';
 
@@ -14,8 +15,10 @@ const MAX_CONCURRENCY = 100;
 const MAX_AHEAD = 32;
 /** With so many slots jobs begin side by side anyway, and claims may be answered in any order. */
 const SIDE_BY_SIDE = 32;
-/** As many are claimed ahead as begin within this time at the pace of the last runs (ms). */
+/** As many are claimed ahead as begin within this time (ms), by the last runs; where calls bring many, by those that waited, too. */
 const AHEAD_MS = 5;
+/** How fast they begin is known when every slot has got so many of them. */
+const ROUNDS = 20;
 /** Handlers that take less than this on average (ms): a round trip would cost as much as the job. */
 const FAST_MS = 2;
 /** Runs that the average is taken of; before that many it is unknown. */
@@ -62,6 +65,8 @@ export class Prefetch {
     /** Other claims may be under way beside one that asks ahead. */
     readonly overlaps: boolean,
     private readonly most: number | undefined,
+    /** Where many may be claimed ahead, in several calls at once: how fast they begin decides how many. */
+    private readonly pace: BeginPace | undefined,
     private readonly clock: Clock,
     private readonly host: PrefetchHost,
   ) {}
@@ -81,7 +86,9 @@ export class Prefetch {
     if (gates?.rateLimiter || gates?.condition || gates?.beforeRun) return undefined;
     if (concurrency > (batch ?? MAX_CONCURRENCY)) return undefined;
     const overlaps = ordered || (batch !== undefined && concurrency >= SIDE_BY_SIDE);
-    return new Prefetch(concurrency, overlaps, batch ?? (ordered ? MAX_AHEAD : undefined), clock, host);
+    const most = batch ?? (ordered ? MAX_AHEAD : undefined);
+    const pace = batch === undefined ? undefined : new BeginPace(ROUNDS * concurrency);
+    return new Prefetch(concurrency, overlaps, most, pace, clock, host);
   }
 
   /** How many jobs more than there are free slots the next claim may ask for; `asked` = what others ask for now. */
@@ -89,14 +96,19 @@ export class Prefetch {
     if (this.#fullClaims < FULL_CLAIMS || this.#runs < RUNS || this.#sum >= RUNS * FAST_MS) return 0;
     if (this.clock.monotonic() < this.#restUntil) return 0;
     if (!this.overlaps && (asked > 0 || this.#held.length > 0)) return 0;
-    return Math.max(0, this.#ahead() - this.#held.length);
+    const held = this.#held.length;
+    const perMs = this.pace?.perMs;
+    // All that is asked for now may come at once, and the last of it has to begin before it goes back.
+    const most = perMs === undefined ? Infinity : Math.max(this.concurrency, Math.floor(2 * AHEAD_MS * perMs)) - asked;
+    return Math.max(0, Math.min(this.#ahead(), most) - held);
   }
 
   /** As many as there are slots; more where the store answers in order, or where its calls should carry more. */
   #ahead(): number {
     if (this.most === undefined) return this.concurrency;
-    const soon = (AHEAD_MS * RUNS * this.concurrency) / Math.max(this.#sum, 1);
-    return Math.max(this.concurrency, Math.min(this.most, Math.floor(soon)));
+    const byRuns = (AHEAD_MS * RUNS * this.concurrency) / Math.max(this.#sum, 1);
+    const byPace = this.pace ? AHEAD_MS * (this.pace.perMs ?? 0) : Infinity;
+    return Math.max(this.concurrency, Math.floor(Math.min(this.most, byRuns, byPace)));
   }
 
   /** Jobs are on their way back: a claim that overtook them would bring what comes behind them. */
@@ -129,7 +141,10 @@ export class Prefetch {
 
   /** Keeps jobs of a claim that was just answered until there are slots for them, behind those that wait already. */
   hold(runs: readonly ConsumerRun[]): void {
+    const now = this.clock.monotonic();
+    this.pace?.left(this.#held.length, now);
     this.#held.push(...runs);
+    this.pace?.wait(this.#held.length, now);
     if (!this.host.mayBegin()) this.giveBack('shutdown');
     else if (this.returning) this.giveBack('prefetch');
     else this.begin();
@@ -153,12 +168,14 @@ export class Prefetch {
       }
     }
     this.#beginning = false;
+    if (this.#held.length === 0) this.pace?.left(0, this.clock.monotonic());
   }
 
   /** Hands back all that waits: what came later must not begin before what came earlier. */
   giveBack(reason: ReleaseReason & ('shutdown' | 'prefetch'), rest = true): void {
     if (reason === 'prefetch' && rest) this.#restUntil = this.clock.monotonic() + REST_MS;
     const runs = this.#held;
+    this.pace?.left(runs.length, this.clock.monotonic());
     this.forget();
     for (const run of runs) {
       run.closed = true;
@@ -186,6 +203,7 @@ export class Prefetch {
   forget(): ConsumerRun[] {
     const runs = this.#held;
     this.#held = [];
+    this.pace?.wait(0, this.clock.monotonic());
     this.#timer?.cancel();
     this.#timer = undefined;
     return runs;

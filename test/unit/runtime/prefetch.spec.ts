@@ -158,26 +158,85 @@ describe('over a store that answers claims in order', () => {
 
 describe('over a store whose calls should carry more', () => {
   const over = (concurrency: number): Prefetch | undefined =>
-    Prefetch.of({ ...SPEC, concurrency }, 'fifo', { batch: 300 }, clock, {} as never);
+    Prefetch.of({ ...SPEC, concurrency }, 'fifo', { batch: 300 }, clock, {
+      ended: () => undefined,
+      mayBegin: () => true,
+      begin: () => undefined,
+      get occupied() {
+        return full;
+      },
+    });
 
-  it('up to as many are claimed ahead, also where there are many slots', async () => {
-    const wide = over(100) as Prefetch;
-    backlog(3, wide);
-    await ran(50, 0, wide);
-    expect(wide.extra(0)).toBe(300);
-    await ran(50, 1, wide);
+  const fast = async (concurrency: number): Promise<Prefetch> => {
+    const one = over(concurrency) as Prefetch;
+    backlog(3, one);
+    await ran(50, 0, one);
+    return one;
+  };
+
+  /** So many wait for so long, and then all of them begin. */
+  async function waited(jobs: number, ms: number, by: Prefetch): Promise<void> {
+    full = true;
+    by.hold(Array.from({ length: jobs }, (_, i) => run(`waits ${i}`)));
+    await clock.advance(ms);
+    full = false;
+    by.begin();
+  }
+
+  it('as many as there are slots, until it is known how fast those that wait begin', async () => {
+    const wide = await fast(100);
+    expect(wide.extra(0)).toBe(100);
+    await waited(1_999, 1, wide);
+    expect(wide.extra(0)).toBe(100);
+    await waited(1, 1, wide);
+    // 1 000 in a ms: more than a call should carry.
     expect(wide.extra(0)).toBe(300);
     expect(over(301)).toBeUndefined();
   });
 
+  it('as many as begin within 5 ms by those that waited', async () => {
+    const wide = await fast(100);
+    await waited(250, 5, wide);
+    expect(wide.extra(0)).toBe(250);
+    await waited(120, 5, wide);
+    expect(wide.extra(0)).toBe(120);
+    await waited(5, 5, wide);
+    expect(wide.extra(0)).toBe(100);
+  });
+
+  it('as many as begin within 5 ms by the last runs', async () => {
+    const wide = await fast(32);
+    await waited(1_000, 1, wide);
+    await ran(50, 1, wide);
+    expect(wide.extra(0)).toBe(160);
+  });
+
+  it('all that is asked for at once begins within 10 ms', async () => {
+    const wide = await fast(32);
+    await waited(100, 5, wide);
+    expect([wide.extra(0), wide.extra(99), wide.extra(100), wide.extra(150), wide.extra(200)]).toEqual([
+      100, 100, 100, 50, 0,
+    ]);
+    await waited(10, 5, wide);
+    expect([wide.extra(0), wide.extra(20), wide.extra(32)]).toEqual([32, 12, 0]);
+  });
+
+  it('what goes back says how few began', async () => {
+    const wide = await fast(100);
+    await waited(2_000, 1, wide);
+    full = true;
+    wide.hold(Array.from({ length: 200 }, (_, i) => run(`waits ${i}`)));
+    await clock.advance(1_009);
+    expect(wide.extra(0)).toBe(0);
+    await clock.advance(1);
+    expect(wide.extra(0)).toBe(100);
+  });
+
   it('others may ask at the same time where jobs begin side by side, and not where one order is seen', async () => {
-    const wide = over(32) as Prefetch;
-    const narrow = over(31) as Prefetch;
-    for (const one of [wide, narrow]) {
-      backlog(3, one);
-      await ran(50, 0, one);
-    }
+    const wide = await fast(32);
+    const narrow = await fast(31);
     expect([wide.overlaps, narrow.overlaps]).toEqual([true, false]);
+    for (const one of [wide, narrow]) await waited(1_000, 1, one);
     expect([wide.extra(100), narrow.extra(0), narrow.extra(100)]).toEqual([300, 300, 0]);
   });
 });
