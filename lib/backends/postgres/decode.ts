@@ -166,7 +166,7 @@ const LINES = 10;
 function openClaimed(told: string, numbers: LeaseNumbers): ClaimedJob {
   const lines = told.split('\n');
   const [seq, fence, attempt, stalled, priority, createdAt, runAt, id = '', name = '', meta = '', data] = lines;
-  numbers.learn(Number(fence), Number(seq));
+  numbers.learn(Number(fence), Number(seq), id);
   return {
     id,
     name,

@@ -196,7 +196,7 @@ function oddOutcome(outcome: Outcome, at: number): object {
 
 /** The outcomes of a settle, from `p_seqs` to `p_keys`. */
 export function outcomeLists(outcomes: readonly Outcome[], numbers: LeaseNumbers): unknown[] {
-  const seqs = outcomes.map(({ fence }) => numbers.of(fence));
+  const seqs = outcomes.map(({ fence, id }) => numbers.of(fence, id));
   const seen = new Set<number>();
   // What has no number of its own goes one by one.
   const twice = new Set([0]);
@@ -204,23 +204,22 @@ export function outcomeLists(outcomes: readonly Outcome[], numbers: LeaseNumbers
     if (seen.has(seq)) twice.add(seq);
     seen.add(seq);
   }
-  const plain: { seq: number; id: string; fence: number; at: number; result: string | null }[] = [];
+  const plain: { seq: number; fence: number; at: number; result: string | null }[] = [];
   const odd: object[] = [];
   const then: ThenJob[] = [];
   for (const [at, outcome] of outcomes.entries()) {
-    const { id, fence } = outcome;
+    const { fence } = outcome;
     const seq = seqs[at] ?? 0;
     const follow = 'then' in outcome ? outcome.then : undefined;
     if (follow) then.push(...follow);
     if (outcome.kind === 'complete' && !outcome.note && !follow?.length && !twice.has(seq)) {
-      plain.push({ seq, id, fence, at, result: outcome.result ?? null });
+      plain.push({ seq, fence, at, result: outcome.result ?? null });
     } else odd.push(oddOutcome(outcome, at));
   }
   plain.sort((a, b) => a.seq - b.seq);
   const keys = then.flatMap(({ queue, job }) => (job.dedup ? [[queue, job.dedup.key]] : []));
   return [
     numberArray(plain.map(({ seq }) => seq)),
-    textArray(plain.map(({ id }) => id)),
     numberArray(plain.map(({ fence }) => fence)),
     numberArray(plain.map(({ at }) => at)),
     plain.some(({ result }) => result !== null) ? textArray(plain.map(({ result }) => result)) : null,

@@ -58,7 +58,7 @@ const ENQUEUE = `select oqron.enqueue_v1($1::text, $2::text, $3::text, $4::text,
 const ENQUEUE_TX = 'select oqron.enqueue_tx_v1($1::text)::text as reply';
 const CLAIM = 'select * from oqron.claim_v1($1, $2, $3, $4, $5)';
 const SETTLE = `select * from oqron.settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-  $17, $18)`;
+  $17)`;
 const EXTEND = 'select oqron.extend_v1($1, $2, $3, $4, $5, $6, $7, $8) as reply';
 const ANNOTATE = 'select oqron.annotate_v1($1, $2, $3, $4)';
 const SWEEP = 'select oqron.sweep_v1($1, $2, $3, $4, $5, $6, $7, $8) as reply';
@@ -208,7 +208,7 @@ export class PostgresJobStore implements JobStore {
         opts?.now ?? null,
         round.map(([, { queue }]) => queue),
         round.map(([, { id }]) => id),
-        numberArray(round.map(([, { fence }]) => this.#numbers.of(fence))),
+        numberArray(round.map(([, { fence, id }]) => this.#numbers.of(fence, id))),
         round.map(([, { fence }]) => fence),
         round.map(([, { leaseMs }]) => leaseMs),
       ]);

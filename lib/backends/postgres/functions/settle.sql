@@ -32,16 +32,15 @@ begin
 end $$;
 
 -- Was this the last outcome of the job that counted?
-create or replace function oqron.already_v1(p_queue_id int, p_id text, p_fence bigint) returns boolean
+create or replace function oqron.already_v1(p_queue_id int, p_seq bigint, p_fence bigint) returns boolean
 language sql stable as $$
   select exists (
-    select from oqron.job j
-    cross join lateral (
-      select settled from oqron.ready where seq = j.seq
-      union all select settled from oqron.parked where seq = j.seq
-      union all select settled from oqron.lease where queue_id = j.queue_id and seq = j.seq
-      union all select settled from oqron.done where seq = j.seq) x
-    where j.queue_id = p_queue_id and j.id = p_id and x.settled = p_fence)
+    select from (
+      select settled from oqron.ready where seq = p_seq
+      union all select settled from oqron.parked where seq = p_seq
+      union all select settled from oqron.lease where queue_id = p_queue_id and seq = p_seq
+      union all select settled from oqron.done where seq = p_seq) x
+    where x.settled = p_fence)
 $$;
 
 -- Applies one outcome that is more than a plain completion. o: {"id", "f": fence, "k": c | f | t | l, "r": result,
@@ -56,14 +55,14 @@ declare
   t oqron.queue;
   j jsonb;
   v_kind text := o ->> 'k';
+  v_seq bigint := (select z.seq from oqron.job z where z.queue_id = q.id and z.id = o ->> 'id');
 begin
   wakes := '{}';
   verdict := 's';
   select * into l from oqron.lease x
-  where x.queue_id = q.id and x.fence = (o ->> 'f')::bigint
-    and x.seq = (select z.seq from oqron.job z where z.queue_id = q.id and z.id = o ->> 'id') for update;
+  where x.queue_id = q.id and x.fence = (o ->> 'f')::bigint and x.seq = v_seq for update;
   if not found then
-    verdict := case when oqron.already_v1(q.id, o ->> 'id', (o ->> 'f')::bigint) then 'a' else 'l' end;
+    verdict := case when oqron.already_v1(q.id, v_seq, (o ->> 'f')::bigint) then 'a' else 'l' end;
     return;
   end if;
   if o ? 'n' then l.flags := oqron.annotated_v1(q.space_id, l.seq, l.flags, o -> 'n', p_logs); end if;
@@ -102,7 +101,7 @@ end $$;
 -- claim_v1 has them.
 create or replace function oqron.settle_v1(
   p_project text, p_environment text, p_queue text, p_client text, p_n bigint, p_acked bigint, p_now bigint,
-  p_timeline int, p_logs int, p_seqs bigint[], p_ids text[], p_fences bigint[], p_turns int[], p_results text[], p_odd text,
+  p_timeline int, p_logs int, p_seqs bigint[], p_fences bigint[], p_turns int[], p_results text[], p_odd text,
   p_links boolean, p_keys text, p_claim json)
   returns table (settled text, head text, jobs text)
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
@@ -113,13 +112,16 @@ declare
   v_reply text;
   v_kept jsonb;
   v_odd jsonb := p_odd::jsonb;
-  v_plain int := cardinality(p_ids);
+  v_plain int := cardinality(p_seqs);
   v_total int := v_plain + coalesce(jsonb_array_length(v_odd), 0);
   v_limit int := greatest(100, 2 * v_total);
   v_links boolean := p_links;
   v_settled bigint[];
   v_seqs bigint[];
   v_drops int[];
+  v_lo bigint;
+  v_hi bigint;
+  v_near boolean;
   v_ended int;
   v_flags int;
   v_min int;
@@ -164,16 +166,33 @@ begin
     end if;
     if v_plain > 0 then
       v_drops := array(select p.id from oqron.policy p where p.completed_own and p.completed_count = 0);
-      with gone as (
-        -- The index hands the rows out by their numbers: all settles lock in this order.
+      -- Numbers side by side are read in one go: to look for each by itself costs several times as much.
+      v_lo := p_seqs[1];
+      v_hi := p_seqs[v_plain];
+      v_near := v_hi - v_lo < 4 * v_plain;
+      -- The index hands the rows out by their numbers: all settles lock in this order. A fence was given out once.
+      with near as (
         delete from oqron.lease l
-        where l.queue_id = q.id and l.seq = any (p_seqs)
-          and l.fence = p_fences[width_bucket(l.seq, p_seqs)] and l.id = p_ids[width_bucket(l.seq, p_seqs)]
+        where v_near and l.queue_id = q.id and l.seq between v_lo and v_hi
+          and l.fence = p_fences[width_bucket(l.seq, p_seqs)]
+        returning l.*
+      ), apart as (
+        delete from oqron.lease l
+        where not v_near and l.queue_id = q.id and l.seq = any (p_seqs)
+          and l.fence = p_fences[width_bucket(l.seq, p_seqs)]
+        returning l.*
+      ), gone as (
         -- Whether it goes at once, with nothing of it that other tables know: then it never comes to `done`.
-        returning l.*, l.flags & 143 = 0 and (
+        select l.*, l.flags & 143 = 0 and (
           l.flags & 256 <> 0 or (l.flags & 16 = 0 or l.flags & 512 <> 0) and l.policy = any (v_drops)) as dropped
+        from (select * from near union all select * from apart) l
       ), e as (
-        delete from oqron.job where seq = any (array(select x.seq from gone x where x.dropped))
+        delete from oqron.job j
+        where v_near and (select bool_or(x.dropped) from gone x) and j.seq between v_lo and v_hi
+          -- As it stands here it is a look into a hash table.
+          and (j.seq in (select x.seq from gone x where x.dropped)) is true
+      ), f as (
+        delete from oqron.job where not v_near and seq = any (array(select x.seq from gone x where x.dropped))
       ), d as (
         insert into oqron.done (seq, finished_at, ord, run_at, fence, queue_id, flags, attempt, stalled, place, policy,
           settled, started_at, owner, result)
@@ -202,7 +221,7 @@ begin
       v_verdicts := array_fill('l'::text, array[v_total]);
       for i in 1..v_plain loop
         v_verdicts[p_turns[i] + 1] := case when p_fences[i] = any (v_settled) then 's'
-          when oqron.already_v1(q.id, p_ids[i], p_fences[i]) then 'a' else 'l' end;
+          when oqron.already_v1(q.id, p_seqs[i], p_fences[i]) then 'a' else 'l' end;
       end loop;
       for o in select * from jsonb_array_elements(v_odd) loop
         r := oqron.outcome_v1(q, o, v_now, p_timeline, p_logs, v_limit / v_total);
