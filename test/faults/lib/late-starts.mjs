@@ -28,9 +28,14 @@ export function withoutLate(job, { processes }, rules) {
 
 /**
  * Whether its process was stopped between its last look at the lease and the first line of the handler: nothing can be
- * done about that. It is one job for each stand-still, the first that begins behind it, and at once.
+ * done about that. It is one job for each stand-still, the first that begins behind it, and at once: soon after it, or, as
+ * a busy machine lets nobody go on at once, before the process had looked at its own clock again.
  */
 function wasAbout(start, { spans, starts }, covers, left) {
   if (starts.some((at) => at < start.at && at > start.at - left)) return false;
-  return spans.some((span) => span.kind === 'freeze' && start.at <= span.to + ABOUT_US && covers(span));
+  const sameTurn = (freeze) =>
+    spans.some(({ kind, from, to }) => kind === 'starved' && from <= freeze.from + SLACK_US && start.at <= to);
+  return spans.some(
+    (span) => span.kind === 'freeze' && covers(span) && (start.at <= span.to + ABOUT_US || sameTurn(span)),
+  );
 }

@@ -117,6 +117,18 @@ describe('the checker of ledgers', () => {
       expect(judged(started(3501))).toMatchObject({ violations: [], figures: { starts: 1, extraStarts: 0 } });
     });
 
+    it.each([
+      ['does not count', 'before its loop came to its timers again', '3520 lag - - - 3030', true],
+      ['counts', 'after them', '3505 lag - - - 3015', false],
+      ['counts', 'before them, and they had been looked at', '3520 lag - - - 150', false],
+    ])('a start %s when it comes later, %s', (_, __, lag, fine) => {
+      const lines = started(3510);
+      const own = [...lines['w.1'], lag].toSorted((a, b) => parseInt(a, 10) - parseInt(b, 10));
+      const { broken } = judged({ ...lines, 'w.1': own });
+      if (fine) expect(broken).toEqual([]);
+      else expect(broken).toContain('I4');
+    });
+
     it('a start counts when it comes later, or behind another one', () => {
       expect(judged(started(3510)).broken).toContain('I4');
       expect(judged(started(3502, '3501 start q b 6')).broken).toContain('I4');
