@@ -1,7 +1,8 @@
 // Judges a run by its ledgers alone; the store is only asked what it holds at rest. Pure: ledgers in, violations out.
+import { causeOf, recoveriesOf } from './causes.mjs';
 import { percentile } from './figures.mjs';
 import { historyOf, isFinal } from './history.mjs';
-import { leftUs, SLACK_US, withoutLate } from './late-starts.mjs';
+import { SLACK_US, withoutLate } from './late-starts.mjs';
 
 /** Violations of one kind that are told in words; the rest is counted. */
 const TOLD = 5;
@@ -143,31 +144,11 @@ function duplicates(job, history, rules, found, figures, recoveries) {
     } else {
       figures.explained += 1;
       figures.causes[cause.kind] = (figures.causes[cause.kind] ?? 0) + 1;
-      if (cause.from !== undefined) recoveries.push(Math.max(0, (next.at - cause.from) / 1_000));
+      recoveries.push(...recoveriesOf(job, before, next, history, rules));
     }
     if (rules.exclusive) alone(job, before, next, history, found);
   }
   if (rules.extraStarts === 0 && starts.length > 1) found.add('I5', `${job.key} started ${starts.length} times`);
-}
-
-function causeOf(job, before, next, { processes }, rules) {
-  const handedBack = job.settles.some(
-    ({ fence, kind, verdict }) =>
-      fence === before.fence && (kind === 'retry' || kind === 'release') && verdict !== 'lost',
-  );
-  if (handedBack) return { kind: 'handed back' };
-  const owner = processes.get(before.who);
-  if (owner?.goneAt !== undefined && owner.goneAt >= before.at - SLACK_US && owner.goneAt <= next.at) {
-    return { kind: 'kill', from: owner.goneAt };
-  }
-  const enough = leftUs(rules);
-  const spans = owner ? [...owner.away, ...owner.spans] : [];
-  const covers = ({ from, to }) =>
-    to >= before.at && from <= next.at && Math.min(to, next.at) - from >= enough - SLACK_US;
-  const planned = spans.find((span) => span.kind !== 'starved' && covers(span));
-  if (planned) return planned;
-  const starved = spans.find(covers);
-  return starved && { kind: 'starved' };
 }
 
 /** Nothing of an old owner runs beside the next one. A process that stands still does not run. */

@@ -76,9 +76,9 @@ export function historyOf(ledgers, states) {
           job(queue, id).refused = detail;
           break;
         case 'claim': {
-          const { late, took = 0 } = readDetail(detail);
+          const { late, took = 0, stalled } = readDetail(detail);
           const askedAt = at - Number(took) * 1_000;
-          (job(queue, id).claims ??= []).push({ at, askedAt, who, fence, late: Number(late) });
+          (job(queue, id).claims ??= []).push({ at, askedAt, who, fence, late: Number(late), stalled: Number(stalled) });
           break;
         }
         case 'start':
@@ -111,7 +111,9 @@ export function historyOf(ledgers, states) {
 
   const faults = { marks: [], everywhere: [] };
   for (const { at, event, queue: who } of nemesis) {
+    // From the first on nobody counts on it; until the second, on a busy machine, it may still do something.
     if (event === 'kill' || event === 'gone') processOf(who).goneAt ??= at;
+    if (event === 'gone') processOf(who).leftAt ??= at;
     const opens = SPANS[event];
     if (opens) {
       const span = { kind: event, from: at, to: Infinity };

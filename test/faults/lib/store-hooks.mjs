@@ -100,7 +100,7 @@ export function hooked(store, { ledger, points = [], unreachable, override = {},
     if (!reply || reply.jobs.length === 0) return;
     const took = Math.round(performance.now() - askedAt);
     // How late, by the store's own clock; below 0 it is too early.
-    const detail = (job) => `late=${reply.now - job.runAt},took=${took}`;
+    const detail = (job) => `late=${reply.now - job.runAt},took=${took},stalled=${job.stalledCount}`;
     ledger.notes(reply.jobs.map((job) => ['claim', reply.queue, job.id, job.fence, detail(job)]));
   };
 

@@ -70,6 +70,45 @@ describe('the checker of ledgers', () => {
     expect(judge(lines, [completed('a', 9)])).toMatchObject({ violations: [], figures: { causes: { [cause]: 1 } } });
   });
 
+  it('a signal that takes its time: what comes before the end belongs to it', () => {
+    const lines = { 'p.1': ADDED, 'w.1': RAN.slice(0, 2), 'w.2': HEIR, nemesis: ['5 kill w.1', '12 gone w.1'] };
+    const { violations, figures } = judge(lines, [completed('a', 9)]);
+    expect(violations).toEqual([]);
+    expect(figures).toMatchObject({ explained: 1, causes: { kill: 1 }, p99RecoveryMs: 1_990 });
+  });
+
+  it('a process that was gone before explains nothing', () => {
+    const lines = { 'p.1': ADDED, 'w.1': RAN.slice(0, 2), 'w.2': HEIR, nemesis: ['1 kill w.1', '5 gone w.1'] };
+    expect(judge(lines, [completed('a', 9)]).broken).toEqual(['I5']);
+  });
+
+  describe('a job that was lost again before anybody started it', () => {
+    const nemesis = ['500 kill w.1', '501 gone w.1', '2600 kill w.3', '2601 gone w.3'];
+    const first = ['10 claim q a 5 late=0,stalled=0', '10 start q a 5'];
+    const heir = (stalled: number) => [
+      `4400 claim q a 9 late=0,stalled=${stalled}`,
+      '4400 start q a 9',
+      '4410 effect q a 9',
+      '4411 settle q a 9 verdict=settled,kind=complete',
+    ];
+    const told = (between: string[], stalled: number) => {
+      const lines = { 'p.1': ADDED, 'w.1': first, 'w.2': heir(stalled), 'w.3': between, nemesis };
+      return judge(lines, [completed('a', 9)]).figures;
+    };
+
+    it('took as long as each of its losses', () => {
+      expect(told(['2000 claim q a 7 late=0,stalled=1'], 2)).toMatchObject({ extraStarts: 1, maxRecoveryMs: 1_800 });
+    });
+
+    it('was lost twice, although a claim left no trace', () => {
+      expect(told([], 2)).toMatchObject({ extraStarts: 1, maxRecoveryMs: 1_950 });
+    });
+
+    it('was lost once, and took long', () => {
+      expect(told([], 1)).toMatchObject({ extraStarts: 1, maxRecoveryMs: 3_900 });
+    });
+  });
+
   describe('an outage too short for a lease', () => {
     const nemesis = ['500 outage -', '900 restored -'];
     const told = (answered: number) => {
