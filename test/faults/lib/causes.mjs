@@ -1,6 +1,8 @@
 // Why a job went from one owner to the next, and how long each loss of an owner took to be made good.
 import { leftUs, SLACK_US } from './late-starts.mjs';
 
+const claimOf = (job, { who, fence }) => job.claims?.find((claim) => claim.who === who && claim.fence === fence);
+
 /**
  * What ended `before`, a start or a claim, so that `next` could follow: `{ kind, from }`, or undefined when nothing did.
  * `from` is when its owner was last sure to be well (us); what was handed back has none.
@@ -23,8 +25,12 @@ export function causeOf(job, before, next, { processes }, rules) {
     to >= before.at && from <= next.at && Math.min(to, next.at) - from >= enough - SLACK_US;
   const planned = spans.find((span) => span.kind !== 'starved' && covers(span));
   if (planned) return planned;
-  const starved = spans.find(covers);
-  return starved && { kind: 'starved' };
+  // Busy machines: nobody gets a turn, or the store takes its time.
+  const busy = spans.find(covers) ?? owner?.slow.find(covers);
+  if (busy) return { kind: busy.kind };
+  // A lease runs from when the store gave it, also while its owner has not heard of it.
+  const claim = claimOf(job, before);
+  return claim && claim.at - claim.askedAt >= enough - SLACK_US ? { kind: 'slow' } : undefined;
 }
 
 /**
@@ -32,7 +38,6 @@ export function causeOf(job, before, next, { processes }, rules) {
  * whoever claimed it between and never came to start it has lost it too, also where its end came before the reply.
  */
 export function recoveriesOf(job, before, next, history, rules) {
-  const claimOf = ({ who, fence }) => job.claims?.find((claim) => claim.who === who && claim.fence === fence);
   const between = (job.claims ?? [])
     .filter(({ fence }) => fence > before.fence && fence < next.fence)
     .sort((a, b) => a.fence - b.fence);
@@ -41,7 +46,7 @@ export function recoveriesOf(job, before, next, history, rules) {
   for (const heir of [...between, next]) {
     const from = causeOf(job, owner, heir, history, rules)?.from;
     // The store counts what nobody is left to tell of.
-    const counted = claimOf(heir)?.stalled - claimOf(owner)?.stalled;
+    const counted = claimOf(job, heir)?.stalled - claimOf(job, owner)?.stalled;
     const losses = counted > 1 ? counted : 1;
     if (from !== undefined) {
       const each = Math.max(0, heir.at - from) / 1_000 / losses;

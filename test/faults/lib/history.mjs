@@ -26,7 +26,8 @@ function firstAfter(times, at) {
  * status, fence, result }`, or undefined where they were not read.
  *
  * `spans` of a process are what happened to it; `away` are the times in which it could not reach its store, up to the
- * first answer afterwards: a connection takes its time to come back.
+ * first answer afterwards: a connection takes its time to come back. `slow` are renewals of its leases that the store did not
+ * answer in time.
  */
 export function historyOf(ledgers, states) {
   const jobs = new Map();
@@ -42,7 +43,7 @@ export function historyOf(ledgers, states) {
   };
   const processOf = (who) => {
     let found = processes.get(who);
-    if (!found) processes.set(who, (found = { who, spans: [], away: [], starts: [], problems: [] }));
+    if (!found) processes.set(who, (found = { who, spans: [], away: [], slow: [], starts: [], problems: [] }));
     return found;
   };
 
@@ -78,7 +79,14 @@ export function historyOf(ledgers, states) {
         case 'claim': {
           const { late, took = 0, stalled } = readDetail(detail);
           const askedAt = at - Number(took) * 1_000;
-          (job(queue, id).claims ??= []).push({ at, askedAt, who, fence, late: Number(late), stalled: Number(stalled) });
+          (job(queue, id).claims ??= []).push({
+            at,
+            askedAt,
+            who,
+            fence,
+            late: Number(late),
+            stalled: Number(stalled),
+          });
           break;
         }
         case 'start':
@@ -98,6 +106,9 @@ export function historyOf(ledgers, states) {
           break;
         case 'block':
           own.spans.push({ kind: 'block', from: at, to: at + Number(detail) * 1_000 });
+          break;
+        case 'slow':
+          own.slow.push({ kind: 'slow', from: at - Number(detail) * 1_000, to: at });
           break;
         case 'down':
           own.stoppedAt = at;

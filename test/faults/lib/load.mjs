@@ -4,7 +4,7 @@
 import { sleep } from './lab.mjs';
 
 const LOOK_MS = 100;
-const LEAST_BACKLOG = 600;
+const LEAST_BACKLOG = 300;
 const MOST_BACKLOG = 5_000;
 
 /**

@@ -1,6 +1,9 @@
 // What stands between an engine and its store in a worker of the lab: writes down what the store answered, and dies,
 // cuts or loses a reply at an exact call.
 
+/** Leases that are renewed more slowly are written down (ms). */
+const SLOW_MS = 250;
+
 /**
  * Where a process or its connection dies. `points` are `{ op, hit, when: 'before' | 'lost' | 'after', how: 'process' |
  * 'connection' }`: at the `hit`th call of `op` before it is sent, when it was carried out and its reply is lost, or after
@@ -89,7 +92,7 @@ export function crashPoints({ ledger, points = [], unreachable, reached = () => 
 }
 
 /**
- * Wraps a store. `ledger` gets `claim`, `settle` and `lease` events. `points` are those of `crashPoints`; their ops are
+ * Wraps a store. `ledger` gets `claim`, `settle`, `lease` and `slow` events. `points` are those of `crashPoints`; their ops are
  * the methods of the store (`enqueue`, `claim`, `settle`, `extend`, `annotate`, `sweep`, `admin.cancel`,
  * `transactions.complete`, ...). `override` are functions instead of those of the store.
  */
@@ -127,7 +130,10 @@ export function hooked(store, { ledger, points = [], unreachable, override = {},
       return reply;
     },
     async extend(run, [leases]) {
+      const askedAt = performance.now();
       const verdicts = await run();
+      const took = Math.round(performance.now() - askedAt);
+      if (took > SLOW_MS) ledger.note('slow', '-', '-', '-', took);
       const gone = leases.flatMap(({ queue, id, fence }, i) =>
         verdicts[i] === 'lost' || verdicts[i] === 'cancelled' ? [['lease', queue, id, fence, verdicts[i]]] : [],
       );

@@ -1,9 +1,11 @@
 // What the scenarios with killed processes share.
-import { until } from './lab.mjs';
+import { sleep, until } from './lab.mjs';
 
 const LEASE_MS = 2_000;
 /** A job is claimable at most this long after its lease ended: the longest time between two sweeps. */
 const SWEEP_MS = 5_000;
+/** Least time between two kills when there were enough. */
+const SLOWLY_MS = 1_500;
 export const QUEUES = ['work', 'after'];
 
 /**
@@ -62,17 +64,37 @@ export const rulesOf = (drainMs) => ({
 export const drainOf = (lab) => (lab.without ? 8_000 : 30_000);
 
 /**
- * Kills one of the members at random and starts its next incarnation at once. A machine that starts processes more slowly
- * than they are killed would soon have none that works, and nothing would be tried any more: a few are spared. Answers how many it killed.
+ * Kills one of the members at random and starts its next incarnation at once, if more than half of them are up: a machine that
+ * starts processes more slowly than they are killed would soon have none that works, and nothing would be tried any more.
+ * Answers how many it killed.
  */
-export async function killOne(lab, fleet, members, spared = 2) {
+export async function killOne(lab, fleet, members) {
   const victims = members.filter(({ isReady }) => isReady);
-  if (victims.length <= spared) return 0;
+  if (victims.length <= members.length / 2) return 0;
   const victim = lab.random.pick(victims);
   const i = members.indexOf(victim);
   await victim.kill();
   members[i] = fleet.restart(victim);
   return 1;
+}
+
+/**
+ * Kills members, one every `everyMs`, until `over()`; `kill(n)` answers how many it killed. When the number of kills is
+ * reached and that of jobs is not, the next one waits until all are up again, and then for as long again, twice: a slow
+ * machine would do nothing but start processes.
+ */
+export async function storm(lab, { everyMs, kill, up, over }) {
+  for (let n = 1; !over(); n += 1) {
+    const began = performance.now();
+    lab.faults += await kill(n);
+    if (lab.faults < lab.goal.faults) {
+      await sleep(began + everyMs - performance.now());
+      continue;
+    }
+    await until('all to be up again, or the end', () => over() || up());
+    const rest = Math.max(SLOWLY_MS, 2 * (performance.now() - began));
+    for (const end = performance.now() + rest; !over() && performance.now() < end;) await sleep(20);
+  }
 }
 
 /** Starts members of one kind: `w1`, `w2`, ... and waits for them. */
@@ -82,4 +104,5 @@ export async function startAll(fleet, prefix, count, config) {
   return members;
 }
 
-export const allReady = (members) => until('all to be ready', () => members.every(({ isReady }) => isReady));
+export const areReady = (members) => members.every(({ isReady }) => isReady);
+export const allReady = (members) => until('all to be ready', () => areReady(members));

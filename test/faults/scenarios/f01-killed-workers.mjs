@@ -1,13 +1,23 @@
 // F01: eight worker processes of 16 slots, one of them SIGKILLed every 300 ms and started again at once, while jobs of
 // 0 to 20 ms keep coming; one in ten has a dependant in another queue. When the number of kills is reached and that of
-// jobs is not, the kills go on more slowly: on few cores starting processes leaves little for anything else.
-import { sleep } from '../lib/lab.mjs';
+// jobs is not, the kills go on more slowly: on few cores starting processes leaves little for anything else, and on slow
+// ones nothing (then half of them, or all, have to be up before the next one is killed).
 import { leftovers } from '../lib/leftovers.mjs';
 import { Load } from '../lib/load.mjs';
-import { allReady, chunks, drainOf, killOne, QUEUES, rulesOf, startAll, WORKER } from '../lib/storm.mjs';
+import {
+  allReady,
+  areReady,
+  chunks,
+  drainOf,
+  killOne,
+  QUEUES,
+  rulesOf,
+  startAll,
+  storm,
+  WORKER,
+} from '../lib/storm.mjs';
 
 const EVERY_MS = 300;
-const SLOWLY_MS = 1_500;
 
 export async function run(lab) {
   const server = await lab.server();
@@ -25,11 +35,12 @@ export async function run(lab) {
   const loading = load.run();
   let loaded = false;
   const over = loading.finally(() => (loaded = true));
-  while (!loaded) {
-    const next = sleep(lab.faults < lab.goal.faults ? EVERY_MS : SLOWLY_MS);
-    lab.faults += await killOne(lab, fleet, workers);
-    await next;
-  }
+  await storm(lab, {
+    everyMs: EVERY_MS,
+    kill: () => killOne(lab, fleet, workers),
+    up: () => areReady(workers),
+    over: () => loaded,
+  });
   await over;
   lab.calm();
   await allReady(workers);

@@ -1,12 +1,21 @@
 // F02: as F01, and four producers are SIGKILLed as well, in the middle of their adds. What was acknowledged is there; what
 // was not is there as a whole or not at all. Half of what a producer took with it is added again, by its ids.
-import { sleep } from '../lib/lab.mjs';
 import { leftovers } from '../lib/leftovers.mjs';
 import { Load } from '../lib/load.mjs';
-import { allReady, chunks, drainOf, killOne, QUEUES, rulesOf, startAll, WORKER } from '../lib/storm.mjs';
+import {
+  allReady,
+  areReady,
+  chunks,
+  drainOf,
+  killOne,
+  QUEUES,
+  rulesOf,
+  startAll,
+  storm,
+  WORKER,
+} from '../lib/storm.mjs';
 
 const EVERY_MS = 400;
-const SLOWLY_MS = 1_500;
 
 export async function run(lab) {
   const server = await lab.server();
@@ -24,13 +33,16 @@ export async function run(lab) {
   });
   let loaded = false;
   const loading = load.run().finally(() => (loaded = true));
-  for (let n = 1; !loaded; n += 1) {
-    const next = sleep(lab.faults < lab.goal.faults ? EVERY_MS : SLOWLY_MS);
-    // The faults of this scenario are the killed producers.
-    lab.faults += await killOne(lab, fleet, producers, 1);
-    if (n % 3 === 0) await killOne(lab, fleet, workers, 1);
-    await next;
-  }
+  await storm(lab, {
+    everyMs: EVERY_MS,
+    kill: async (n) => {
+      if (n % 3 === 0) await killOne(lab, fleet, workers);
+      // The faults of this scenario are the killed producers.
+      return killOne(lab, fleet, producers);
+    },
+    up: () => areReady(workers) && areReady(producers),
+    over: () => loaded,
+  });
   await loading;
   lab.calm();
   await allReady(workers);

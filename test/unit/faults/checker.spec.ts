@@ -64,10 +64,19 @@ describe('the checker of ledgers', () => {
   it.each([
     ['whose loop a handler held', 'block', ['11 block - - - 1950']],
     ['that got no CPU', 'starved', ['1950 lag - - - 1900']],
+    ['whose lease was not renewed in time', 'slow', ['1950 slow - - - 1900']],
     ['that handed the job back', 'handed back', ['20 settle q a 5 verdict=settled,kind=release']],
   ])('an owner %s explains it too', (_, cause, more) => {
     const lines = { 'p.1': ADDED, 'w.1': [...RAN.slice(0, 2), ...more], 'w.2': HEIR, nemesis: [] };
     expect(judge(lines, [completed('a', 9)])).toMatchObject({ violations: [], figures: { causes: { [cause]: 1 } } });
+  });
+
+  it.each([
+    ['explains it too', 1_200, []],
+    ['explains nothing when there was time to renew it', 300, ['I5']],
+  ])('an owner that heard of its lease late %s', (_, took, broken) => {
+    const late = [`1200 claim q a 5 late=0,took=${took}`, '1201 start q a 5'];
+    expect(judge({ 'p.1': ADDED, 'w.1': late, 'w.2': HEIR, nemesis: [] }, [completed('a', 9)]).broken).toEqual(broken);
   });
 
   it('a signal that takes its time: what comes before the end belongs to it', () => {

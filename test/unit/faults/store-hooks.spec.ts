@@ -57,7 +57,9 @@ describe('the hooks of the fault lab', () => {
     await store.enqueue({ client: 'p', n: 1, acked: 0 }, QUEUE, [[job('a')]]);
     const { jobs, now } = await new FakeOwner('w1', store).claim(QUEUE, { leaseMs: 10 });
     const fence = jobs[0]?.fence ?? 0;
-    expect(ledger.lines).toEqual([['claim', QUEUE, 'a', `${fence}`, expect.stringMatching(/^late=\d+,took=\d+$/)]]);
+    expect(ledger.lines).toEqual([
+      ['claim', QUEUE, 'a', `${fence}`, expect.stringMatching(/^late=\d+,took=\d+,stalled=0$/)],
+    ]);
     await plain.sweep({ limit: 10 }, { now: now + 11 });
     await store.extend([{ queue: QUEUE, id: 'a', fence, leaseMs: 10 }], { now: now + 12 });
     expect(ledger.lines.at(-1)).toEqual(['lease', QUEUE, 'a', `${fence}`, 'lost']);
