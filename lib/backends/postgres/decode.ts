@@ -161,23 +161,26 @@ export function openClaim(queue: string, head: ClaimHead, expiryAt: number | nul
 }
 
 /** Lines before the payload, which may have lines of its own. */
-const LINES = 10;
+const LINES = 7;
 
 function openClaimed(told: string, numbers: LeaseNumbers): ClaimedJob {
   const lines = told.split('\n');
-  const [seq, fence, attempt, stalled, priority, createdAt, runAt, id = '', name = '', meta = '', data] = lines;
-  numbers.learn(Number(fence), Number(seq), id);
+  const [seq, by, since, more, id = '', name = '', meta = '', data] = lines;
+  const fence = Number(by);
+  const createdAt = Number(since);
+  numbers.learn(fence, Number(seq), id);
+  const [attempt, stalledCount, priority, runAt] = more ? more.split(' ').map(Number) : [];
   return {
     id,
     name,
     data: lines.length > LINES + 1 ? lines.slice(LINES).join('\n') : data,
     meta: openMeta(meta === '' ? null : meta),
-    priority: Number(priority),
-    fence: Number(fence),
-    attempt: Number(attempt),
-    stalledCount: Number(stalled),
-    createdAt: Number(createdAt),
-    runAt: Number(runAt),
+    priority: priority ?? 0,
+    fence,
+    attempt: attempt ?? 1,
+    stalledCount: stalledCount ?? 0,
+    createdAt,
+    runAt: runAt ?? createdAt,
     progress: undefined,
     unknownNameSince: undefined,
     parents: undefined,

@@ -197,34 +197,45 @@ function oddOutcome(outcome: Outcome, at: number): object {
 /** The outcomes of a settle, from `p_seqs` to `p_keys`. */
 export function outcomeLists(outcomes: readonly Outcome[], numbers: LeaseNumbers): unknown[] {
   const seqs = outcomes.map(({ fence, id }) => numbers.of(fence, id));
-  const seen = new Set<number>();
-  // What has no number of its own goes one by one.
-  const twice = new Set([0]);
-  for (const seq of seqs) {
-    if (seen.has(seq)) twice.add(seq);
-    seen.add(seq);
-  }
-  const plain: { seq: number; fence: number; at: number; result: string | null }[] = [];
+  const numberOf = (at: number): number => seqs[at] ?? 0;
+  // Jobs mostly end in the order in which they were claimed.
+  const inOrder = seqs.every((seq, at) => seq > numberOf(at - 1));
+  const alone = inOrder ? undefined : withoutOwn(seqs);
+  const plain: number[] = [];
   const odd: object[] = [];
   const then: ThenJob[] = [];
-  for (const [at, outcome] of outcomes.entries()) {
-    const { fence } = outcome;
-    const seq = seqs[at] ?? 0;
+  for (let at = 0; at < outcomes.length; at += 1) {
+    const outcome = outcomes[at] as Outcome;
     const follow = 'then' in outcome ? outcome.then : undefined;
     if (follow) then.push(...follow);
-    if (outcome.kind === 'complete' && !outcome.note && !follow?.length && !twice.has(seq)) {
-      plain.push({ seq, fence, at, result: outcome.result ?? null });
-    } else odd.push(oddOutcome(outcome, at));
+    if (outcome.kind === 'complete' && !outcome.note && !follow?.length && !alone?.has(numberOf(at))) plain.push(at);
+    else odd.push(oddOutcome(outcome, at));
   }
-  plain.sort((a, b) => a.seq - b.seq);
+  if (!inOrder) plain.sort((a, b) => numberOf(a) - numberOf(b));
+  const results = plain.map((at) => resultOf(outcomes[at]));
   const keys = then.flatMap(({ queue, job }) => (job.dedup ? [[queue, job.dedup.key]] : []));
   return [
-    numberArray(plain.map(({ seq }) => seq)),
-    numberArray(plain.map(({ fence }) => fence)),
-    numberArray(plain.map(({ at }) => at)),
-    plain.some(({ result }) => result !== null) ? textArray(plain.map(({ result }) => result)) : null,
+    numberArray(plain.map(numberOf)),
+    numberArray(plain.map((at) => outcomes[at]?.fence ?? 0)),
+    numberArray(plain),
+    results.some((result) => result !== null) ? textArray(results) : null,
     odd.length > 0 ? JSON.stringify(odd) : null,
     hasLinks(then.map(({ job }) => job)),
     keys.length > 0 ? JSON.stringify(keys) : null,
   ];
+}
+
+/** Numbers that stand for no job (0) or for several outcomes: those go one by one. */
+function withoutOwn(seqs: readonly number[]): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const found = new Set([0]);
+  for (const seq of seqs) {
+    if (seen.has(seq)) found.add(seq);
+    seen.add(seq);
+  }
+  return found;
+}
+
+function resultOf(outcome: Outcome | undefined): string | null {
+  return outcome?.kind === 'complete' ? (outcome.result ?? null) : null;
 }

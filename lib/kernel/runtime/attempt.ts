@@ -7,7 +7,7 @@ import { safeText } from '../job/text.js';
 import type { Random } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
 import type { Outcome, ReleaseReason } from '../ports/job-store.js';
-import type { ConsumerRun, ConsumerSpec } from './consumer.js';
+import type { ConsumerRun } from './consumer.js';
 
 /** What an {@link ErrorJudge} says of an error. @publicApi */
 export interface ErrorVerdict {
@@ -50,7 +50,7 @@ export function endingOfValue(run: ConsumerRun, value: unknown): Outcome {
   if (run.discarded) return discarded(run);
   if (run.abortKind === 'shutdown' && value === undefined) return releaseOf(run, 0, 'shutdown');
   try {
-    return { kind: 'complete', id, fence, result: encodeResult(run.spec, run.where, value) };
+    return { kind: 'complete', id, fence, result: encodeResult(run, value) };
   } catch (error) {
     // The work is done; doing it again would give the same result that cannot be kept.
     return { kind: 'fail', id, fence, error: toStoredError(error) };
@@ -113,13 +113,14 @@ function discarded(run: ConsumerRun, thrown?: unknown): Outcome {
  *
  * @throws PayloadTooLargeError, InvalidPayloadError
  */
-export function encodeResult(spec: ConsumerSpec, where: string, value: unknown): string | undefined {
+export function encodeResult(run: ConsumerRun, value: unknown, where?: string): string | undefined {
+  const { spec } = run;
   const text = spec.codec.encode(value);
   if (text === undefined) return undefined;
   // A text is never longer in characters than in bytes, and at most three times shorter: measure only when in doubt.
   if (text.length * 3 > spec.resultBytes) {
     const bytes = Buffer.byteLength(text);
-    if (bytes > spec.resultBytes) throw new PayloadTooLargeError(where, 'result', bytes, spec.resultBytes);
+    if (bytes > spec.resultBytes) throw new PayloadTooLargeError(where ?? run.where, 'result', bytes, spec.resultBytes);
   }
   return text;
 }

@@ -147,7 +147,7 @@ export class JobTransaction<T> {
     const { id, fence } = run.job;
     let result: string | undefined;
     try {
-      result = encodeResult(run.spec, this.#where, value);
+      result = encodeResult(run, value, this.#where);
     } catch (error) {
       // Another attempt would give the same result, which cannot be kept.
       if (!isA(error, InvalidPayloadError) && !isA(error, PayloadTooLargeError)) throw error;

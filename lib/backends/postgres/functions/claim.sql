@@ -117,20 +117,24 @@ begin
     from oqron.job j where j.seq = l.seq);
 end $$;
 
--- What a claimer is told of a job: a line each: seq, fence, attempt, stalledCount, priority, createdAt, runAt, id, name, meta,
--- and, unless it has none, the payload, which may have lines of its own. What few jobs have comes as JSON behind a mark
--- (1d): [the same text, progress, unknownNameSince, [[queue, id], ...]]; so does a payload with a mark of its own (ids
--- and names have no control characters). Between two jobs stands another mark (1e): to look for marks costs a tenth of
--- quoting the texts.
+-- What a claimer is told of a job: a line each: seq, fence, createdAt, [attempt stalledCount priority runAt], id, name, meta,
+-- and, unless it has none, the payload, which may have lines of its own. The fourth is empty for a first attempt of a job
+-- without priority or delay: numbers cost more to write than anything else here. What few jobs have comes as JSON behind a
+-- mark (1d): [the same text, progress, unknownNameSince, [[queue, id], ...]]; so does a payload with a mark of its own
+-- (ids and names have no control characters). Between two jobs stands another mark (1e): to look for marks costs a tenth
+-- of quoting the texts.
 create or replace function oqron.claimed_job_v1(
   p_fence bigint, p_attempt int, p_stalled int, p_run_at bigint, p_seq bigint, p_flags int, p_unknown_since bigint,
   p_id text, p_name text, p_priority int, p_created_at bigint, p_meta text, p_data text) returns text
 language sql stable as $$
   select case when p_flags & 5 = 0 and p_unknown_since is null and coalesce(strpos(p_data collate "C", E'\x1e'), 0) = 0
-    then concat_ws(E'\n', p_seq, p_fence, p_attempt, p_stalled, p_priority, p_created_at, p_run_at, p_id, p_name,
-      coalesce(p_meta, ''), p_data)
-    else E'\x1d' || oqron.claimed_more_v1(concat_ws(E'\n', p_seq, p_fence, p_attempt, p_stalled, p_priority, p_created_at,
-      p_run_at, p_id, p_name, coalesce(p_meta, ''), p_data), p_seq, p_unknown_since) end
+    then concat_ws(E'\n', p_seq, p_fence, p_created_at,
+      case when p_attempt > 1 or p_stalled > 0 or p_priority <> 0 or p_run_at <> p_created_at
+        then concat_ws(' ', p_attempt, p_stalled, p_priority, p_run_at) else '' end,
+      p_id, p_name, coalesce(p_meta, ''), p_data)
+    else E'\x1d' || oqron.claimed_more_v1(concat_ws(E'\n', p_seq, p_fence, p_created_at,
+      concat_ws(' ', p_attempt, p_stalled, p_priority, p_run_at),
+      p_id, p_name, coalesce(p_meta, ''), p_data), p_seq, p_unknown_since) end
 $$;
 
 create or replace function oqron.claimed_more_v1(p_told text, p_seq bigint, p_unknown_since bigint) returns text
