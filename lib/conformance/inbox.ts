@@ -77,3 +77,19 @@ export class Inbox {
     await stop?.();
   }
 }
+
+/** For how long a wake-up that was sent may be under way (ms). */
+const ON_ITS_WAY_MS = 1_000;
+
+/**
+ * How many of the processes were woken, once everything has arrived. Where messages come by several ways, as in a Redis
+ * Cluster, a later one may overtake: less than what is `expected` is waited for.
+ */
+export async function wakes(inboxes: readonly Inbox[], expected: number, queue = 'mail'): Promise<number> {
+  const end = systemClock.monotonic() + ON_ITS_WAY_MS;
+  for (;;) {
+    await Promise.all(inboxes.map((inbox) => inbox.settled()));
+    const sum = inboxes.reduce((all, inbox) => all + inbox.wakes(queue), 0);
+    if (sum >= expected || systemClock.monotonic() >= end) return sum;
+  }
+}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Bench } from '../bench.js';
 import { complete, ids, job, jobs, LEASE_MS, policy, release, retry, sequence } from '../build.js';
 import type { ClaimReply } from '../../kernel/ports/job-store.js';
+import { wakes } from '../inbox.js';
 import type { Process } from '../process.js';
 import { suite } from '../suite.js';
 
@@ -281,11 +282,7 @@ export const limitSignalCases = suite(
         await bench.process(name).take('mail', 5);
       }
       await p.enable('mail');
-      await Promise.all(inboxes.map((inbox) => inbox.settled()));
-      assert.equal(
-        inboxes.reduce((sum, inbox) => sum + inbox.wakes('mail'), 0),
-        2,
-      );
+      assert.equal(await wakes(inboxes, 2), 2);
     });
 
     it('[rule 9] adding to a disabled queue wakes nobody', async (p, bench) => {
